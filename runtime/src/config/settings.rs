@@ -1,0 +1,366 @@
+//! What is in force, as meant: every path resolved, every span and size checked. Rust holds no default;
+//! see `defaults.toml`, where each key is described for operators.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use ipnet::IpNet;
+
+/// Everything that a server is started with.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// `[server]`
+    pub server: Server,
+    /// `[tls]`
+    pub tls: Tls,
+    /// `[passive]`
+    pub passive: Passive,
+    /// `[users]`
+    pub users: Users,
+    /// `[timeouts]`, with the deadlines of `[policies]` and `[store]` beside them.
+    pub timeouts: Timeouts,
+    /// `[limits]`
+    pub limits: Limits,
+    /// `[store]`
+    pub store: Store,
+    /// `[bans]`
+    pub bans: Bans,
+    /// `[networks]`: named sets of networks; the names are the classes of an event.
+    pub networks: BTreeMap<String, Vec<IpNet>>,
+    /// `[policies]`: what holds for all policies.
+    pub policies: Policies,
+    /// `[[policy]]`, in order of asking; those with `mode = "off"` are left out.
+    pub chain: Vec<PolicySettings>,
+    /// `[keys]`: the key policy.
+    pub keys: PolicySettings,
+    /// `[log]`
+    pub log: Log,
+}
+
+/// `[server]`
+#[derive(Clone, Debug)]
+pub struct Server {
+    /// Servers of one site share their bans.
+    pub site: String,
+    /// This server's name in events, bans and logs.
+    pub node: String,
+    /// The virtual server's name, as events tell it.
+    pub name: String,
+    /// Where to listen; port 0 lets the system choose.
+    pub listen: Vec<SocketAddr>,
+    /// Bans, keys, the admin socket live here; mode 0700.
+    pub state: PathBuf,
+    /// The text after `220 `.
+    pub banner: String,
+    /// Connections that the kernel may queue before they are accepted.
+    pub backlog: u32,
+}
+
+/// `[tls]`
+#[derive(Clone, Debug)]
+pub struct Tls {
+    /// PEM chain; `None` with `self_signed`.
+    pub certificate: Option<PathBuf>,
+    /// PEM key; `None` with `self_signed`.
+    pub key: Option<PathBuf>,
+    /// Make a certificate and key in the state directory when no files are named.
+    pub self_signed: bool,
+    /// USER, PASS and data only under TLS.
+    pub required: bool,
+    /// The lowest version.
+    pub minimum: TlsVersion,
+    /// What to do about a data connection that does not resume its control connection's session.
+    pub data_resumption: DataResumption,
+    /// TLS 1.3 tickets sent on a control connection.
+    pub control_tickets: usize,
+    /// A FIN without close_notify at the end of an upload: `true` makes it an error (426).
+    pub strict_close: bool,
+}
+
+/// The lowest TLS version that is spoken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub enum TlsVersion {
+    /// TLS 1.2 (RFC 5246)
+    #[serde(rename = "1.2")]
+    V12,
+    /// TLS 1.3 (RFC 8446)
+    #[serde(rename = "1.3")]
+    V13,
+}
+
+/// How data connections prove that they belong to their control connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DataResumption {
+    /// No resumption on data connections.
+    Off,
+    /// Offered; what did not resume is logged.
+    Log,
+    /// A data connection that does not resume its own control connection's session is refused (522).
+    Require,
+}
+
+/// `[passive]`
+#[derive(Clone, Debug)]
+pub struct Passive {
+    /// Ports for PASV and EPSV; `None`: any that the system gives.
+    pub ports: Option<RangeInclusive<u16>>,
+    /// The IPv4 address told in 227; `None`: the control connection's own.
+    pub address: Option<IpAddr>,
+}
+
+/// `[users]`
+#[derive(Clone, Debug)]
+pub struct Users {
+    /// TOML file of users.
+    pub file: PathBuf,
+    /// Names that may never log in, such as root.
+    pub forbidden: Vec<String>,
+    /// Password checks at once; more wait.
+    pub hashes_at_once: usize,
+}
+
+/// `[timeouts]`: one field for each [`crate::waits::Wait`].
+#[derive(Clone, Debug)]
+#[expect(missing_docs, reason = "each is described at its `Wait`")]
+pub struct Timeouts {
+    pub handshake: Duration,
+    pub login: Duration,
+    pub idle: Duration,
+    pub reply_stall: Duration,
+    pub data_open: Duration,
+    pub stalled: Duration,
+    pub linger: Duration,
+    pub drain: Duration,
+    /// `policies.deadline`
+    pub ruling: Duration,
+    /// `store.deadline`
+    pub store: Duration,
+}
+
+/// `[limits]`
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Connections in all.
+    pub connections: usize,
+    /// Connections from one address (IPv6: one /64).
+    pub connections_per_address: usize,
+    /// Connections that have not logged in yet, in all.
+    pub unauthenticated: usize,
+    /// Of these, from one address (IPv6: one /64).
+    pub unauthenticated_per_address: usize,
+    /// Failed logins before the connection is closed.
+    pub login_tries: u32,
+    /// Unknown commands before login, before the connection is closed.
+    pub unknown_commands: u32,
+    /// Bytes of a command line, CRLF included.
+    pub line_bytes: usize,
+    /// Bytes of a password.
+    pub password_bytes: usize,
+    /// Commands that wait while a transfer runs; then reading stops.
+    pub queued_commands: usize,
+    /// Bytes of replies that a client has not taken; then reading stops.
+    pub reply_bytes: usize,
+    /// Bytes of the buffers of one transfer.
+    pub transfer_buffer: usize,
+}
+
+/// `[store]`
+#[derive(Clone, Debug)]
+pub struct Store {
+    /// Which engine.
+    pub engine: StoreEngine,
+    /// Connections to each memcached server.
+    pub connections: usize,
+    /// Failures in a row after which a server is left alone.
+    pub breaker_failures: u32,
+    /// Pause before a server that was left alone is tried again.
+    pub breaker_pause: Duration,
+    /// Bytes of the largest value, either way.
+    pub value_bytes: usize,
+    /// Entries of the memory engine; the soonest to expire makes room.
+    pub memory_entries: usize,
+}
+
+/// The engine of the shared store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StoreEngine {
+    /// In this process; shared with nobody.
+    Memory,
+    /// memcached servers, `host:port` or `/path/of/socket`, spelled alike on every node.
+    Memcached(Vec<String>),
+}
+
+/// `[bans]`
+#[derive(Clone, Debug)]
+pub struct Bans {
+    /// Networks that can never be banned, whatever a policy or another node says.
+    pub protected: Vec<IpNet>,
+    /// The longest ban that a policy may ask for.
+    pub longest: Duration,
+    /// Ends are spread by up to this many per cent, so that a botnet does not return as one.
+    pub spread_percent: u8,
+    /// Bans in force at once; when full a new one is refused and told.
+    pub table: usize,
+    /// Shortest prefix of a network ban, IPv4.
+    pub shortest_v4_prefix: u8,
+    /// Shortest prefix of a network ban, IPv6.
+    pub shortest_v6_prefix: u8,
+    /// When ban records reach the disk.
+    pub fsync: Fsync,
+    /// Text for a banned client when the ban has none; `%a` address, `%u` user, `%t` time left.
+    pub message: String,
+}
+
+/// When a record that was written is forced to disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Fsync {
+    /// Before it is acknowledged; survives a power cut.
+    Always,
+    /// By the operating system in its own time; survives a crash of this process.
+    Never,
+}
+
+/// `[policies]`
+#[derive(Clone, Debug)]
+pub struct Policies {
+    /// Decisions under way at once, over all policies.
+    pub at_once: usize,
+    /// Threads that run guests.
+    pub threads: usize,
+    /// Largest component file, bytes.
+    pub component_bytes: u64,
+    /// How long compiling and configuring one policy may take.
+    pub load_deadline: Duration,
+    /// Quiet time after a file change before it is read.
+    pub reload_quiet: Duration,
+    /// Longest delay (tarpit) that a verdict may ask for.
+    pub longest_delay: Duration,
+    /// Bans in one verdict.
+    pub bans_per_verdict: usize,
+}
+
+/// One `[[policy]]`, or `[keys]`.
+#[derive(Clone, Debug)]
+pub struct PolicySettings {
+    /// The operator's name for it: in logs, bans, and as its namespace in the store.
+    pub name: String,
+    /// Where its component comes from.
+    pub source: Source,
+    /// Whether its verdicts are carried out.
+    pub mode: Mode,
+    /// Handed to `configure` as JSON.
+    pub settings: serde_json::Value,
+    /// What a failure of the policy means to the client.
+    pub on_error: OnError,
+    /// Fresh for each decision, or warm for a number of calls.
+    pub instance: Instance,
+    /// Host interfaces that it may import.
+    pub grants: Vec<Grant>,
+    /// Its bounds.
+    pub bounds: Bounds,
+}
+
+/// Where a component comes from.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Source {
+    /// `builtin:NAME`: embedded in this binary.
+    Builtin(String),
+    /// `file:PATH`
+    File(PathBuf),
+}
+
+/// Whether verdicts are carried out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// Carried out.
+    Enforce,
+    /// Evaluated and recorded, never carried out.
+    Observe,
+    /// Not loaded.
+    Off,
+}
+
+/// What a failure of a policy means to the client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OnError {
+    /// As if it had no opinion.
+    Pass,
+    /// As if it had refused.
+    Refuse,
+}
+
+/// How long an instance of a guest lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Instance {
+    /// One decision: nothing leaks from one client to the next.
+    Fresh,
+    /// This many decisions.
+    Warm(u32),
+}
+
+/// A host interface that may be granted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[expect(missing_docs, reason = "each is described in wit/")]
+pub enum Grant {
+    Store,
+    Bans,
+    Networks,
+    Clock,
+    Log,
+}
+
+/// The bounds of one policy.
+#[derive(Clone, Debug)]
+pub struct Bounds {
+    /// CPU time of one call, ms resolution.
+    pub cpu: Duration,
+    /// Wall-clock time of one call, host calls included.
+    pub wall: Duration,
+    /// Bytes of all its memories together.
+    pub memory: usize,
+    /// Elements of all its tables together.
+    pub table_elements: usize,
+    /// Host calls of one call.
+    pub host_calls: u32,
+    /// Bytes that one host call or result may carry.
+    pub transfer_bytes: usize,
+    /// Bytes of a key.
+    pub key_bytes: usize,
+    /// Bytes of a value.
+    pub value_bytes: usize,
+    /// Log lines a second.
+    pub log_lines: u32,
+    /// Failures in a row after which it is suspended.
+    pub suspend_after: u32,
+    /// Pause after which a suspended policy is tried with one call.
+    pub suspend_for: Duration,
+    /// Its decisions under way at once.
+    pub at_once: usize,
+}
+
+/// `[log]`
+#[derive(Clone, Debug)]
+pub struct Log {
+    /// Form of a line.
+    pub format: LogFormat,
+    /// `error`, `warn`, `info`, `debug` or `trace`.
+    pub level: String,
+}
+
+/// Form of a log line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    Pretty,
+    /// One JSON object a line.
+    Json,
+}

@@ -1,0 +1,373 @@
+//! What drives the machine and what it wants done. The driver (`session/`) carries out effects in order
+//! and feeds the answers back; a fuzz target and the unit tests are other drivers.
+//!
+//! The rules of the game:
+//! - After `Effect::Ask` the driver feeds no line until it has fed the `Input::Answer`.
+//! - After `Effect::Transfer` it feeds `Input::TransferReady` (then the machine says 150 and the driver moves
+//!   the bytes) or `Input::TransferDone` at once (the file could not be opened); after the bytes
+//!   `Input::TransferDone`. Lines that come meanwhile are fed and the machine answers those that may be
+//!   answered during a transfer (ABOR, STAT, NOOP) and queues the others, up to its bound; the driver
+//!   stops reading lines while [`super::machine::Machine::is_full`] holds.
+//! - `Effect::End` is the last one: the driver flushes what was replied and closes.
+
+use crate::auth::Secret;
+use crate::moment::Moment;
+use crate::vfs::VirtualPath;
+
+use super::line::{Line, LineFault};
+use super::reply::{Reply, ReplyText};
+
+/// What happened, as the driver tells the machine.
+#[derive(Debug)]
+pub enum Input<'a> {
+    /// The gate and the policies let the connection in; `protected` on an implicit TLS listener.
+    Admitted {
+        /// TLS is up already.
+        protected: bool,
+    },
+    /// A command line.
+    Line(Line<'a>),
+    /// Bytes that are no command line.
+    Fault(LineFault),
+    /// The handshake that `Effect::StartTls` asked for is done and no policy objects.
+    TlsUp,
+    /// The answer to the last `Effect::Ask`.
+    Answer(Answer),
+    /// The file of the transfer is open. For downloads: bytes that will be sent, where they are known.
+    TransferReady {
+        /// Exact count, for the text of the 150.
+        bytes: Option<u64>,
+    },
+    /// The transfer is over.
+    TransferDone(TransferEnd),
+    /// The login deadline, the idle deadline or another session-wide wait ran out.
+    Expired(crate::waits::Wait),
+    /// The server is stopping.
+    Stopping,
+    /// A ban of this host or user came into force.
+    Banned(ReplyText),
+}
+
+/// What the machine wants done, in order.
+#[derive(Debug)]
+pub enum Effect {
+    /// Send.
+    Reply(Reply),
+    /// Send what was replied, then hand the stream to the TLS acceptor.
+    StartTls,
+    /// Find out; answered by `Input::Answer`.
+    Ask(Question),
+    /// Move a file or a listing.
+    Transfer(Transfer),
+    /// Stop the transfer under way; it ends with `Input::TransferDone(TransferEnd::Aborted)`.
+    AbortTransfer,
+    /// Close the passive listener or forget the active address; a transfer under way is not touched.
+    DropData,
+    /// Forget who was logged in (REIN, AUTH, USER).
+    Logout,
+    /// The connection is over.
+    End(Ending),
+}
+
+/// Why the machine ended the connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Ending {
+    /// QUIT.
+    Quit,
+    /// Login deadline.
+    LoginTimeout,
+    /// Idle deadline.
+    IdleTimeout,
+    /// Too many failed logins on one connection.
+    TooManyTries,
+    /// Too many unknown commands before login.
+    TooManyUnknown,
+    /// Another protocol.
+    ProtocolMismatch,
+    /// Bytes behind AUTH that are no TLS record: an attack on the upgrade.
+    Injection,
+    /// A policy refused with `close`.
+    Refused,
+    /// A ban came into force.
+    Banned,
+    /// The server is stopping.
+    Stopping,
+}
+
+/// What the machine asks the driver.
+#[derive(Debug)]
+pub enum Question {
+    /// Check a user and password: bans, policies, tries, the password itself. Answered by `Answer::Login`.
+    Login {
+        /// As typed after USER, canonical form.
+        user: String,
+        /// As typed after PASS.
+        password: Secret,
+    },
+    /// A verb that nobody knows. Answered by `Answer::Ruled`.
+    UnknownCommand {
+        /// Upper case, bounded.
+        verb: String,
+        /// Bounded, cleaned.
+        argument: Option<String>,
+    },
+    /// Another protocol: `http`, `ssh`, `smtp`, `tls-on-plain-port`. Answered by `Answer::Ruled`.
+    Mismatch(&'static str),
+    /// Something about files. Answered by `Answer::File`.
+    File(FileQuestion),
+    /// Open a passive listener. Answered by `Answer::Listening`.
+    Listen {
+        /// EPSV: only the port matters.
+        extended: bool,
+    },
+    /// Take note of an active-mode address, already checked against the control peer by the driver.
+    /// Answered by `Answer::Active`.
+    Active(std::net::SocketAddr),
+}
+
+/// Answers to [`Question`]s.
+#[derive(Debug)]
+pub enum Answer {
+    /// To `Login`.
+    Login(LoginAnswer),
+    /// To `UnknownCommand` and `Mismatch`.
+    Ruled(Ruled),
+    /// To `File`.
+    File(Result<FileAnswer, FileError>),
+    /// To `Listen`: the address to tell the client, or `None` when there is no port (425).
+    Listening(Option<std::net::SocketAddr>),
+    /// To `Active`: whether it was accepted.
+    Active(bool),
+}
+
+/// To a login.
+#[derive(Debug)]
+pub enum LoginAnswer {
+    /// In; the folder where the session starts.
+    Granted {
+        /// Start folder.
+        home: VirtualPath,
+    },
+    /// Name or password wrong, or anything that must look so.
+    Denied,
+    /// A policy or a ban said no, with its text.
+    Refused {
+        /// For the client; `None`: as `Denied`.
+        text: Option<ReplyText>,
+        /// Close the connection too.
+        close: bool,
+    },
+}
+
+/// What the policies said to a notice.
+#[derive(Debug)]
+pub enum Ruled {
+    /// Go on as usual.
+    Proceed,
+    /// Refuse with a text; close if so.
+    Refuse {
+        /// For the client.
+        text: Option<ReplyText>,
+        /// Close the connection too.
+        close: bool,
+    },
+}
+
+/// Questions about files.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FileQuestion {
+    /// May and can the session go there? `FileAnswer::Done`.
+    Enter(VirtualPath),
+    /// Facts of one entry (MLST, SIZE, MDTM, STAT of a file). `FileAnswer::Entry`.
+    Facts(VirtualPath),
+    /// The entries of a folder, bounded, for STAT with a path. `FileAnswer::Entries`.
+    Entries(VirtualPath),
+    /// DELE. `Done`.
+    Delete(VirtualPath),
+    /// MKD. `Done`.
+    MakeFolder(VirtualPath),
+    /// RMD. `Done`.
+    RemoveFolder(VirtualPath),
+    /// RNFR: does it exist, and may it be renamed? `Done`.
+    RenameFrom(VirtualPath),
+    /// RNTO. `Done`.
+    Rename {
+        /// Old path.
+        from: VirtualPath,
+        /// New path.
+        to: VirtualPath,
+    },
+    /// MFMT, `MDTM time path`. `Done`.
+    SetModified(VirtualPath, Moment),
+}
+
+/// Answers about files.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FileAnswer {
+    /// It is done, or may be.
+    Done,
+    /// One entry.
+    Entry(Entry),
+    /// Entries of a folder; `more`: the list was cut at its bound.
+    Entries {
+        /// In folder order.
+        entries: Vec<Entry>,
+        /// There were more.
+        more: bool,
+    },
+}
+
+/// One entry of a folder, as listings show it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// Bytes as on disk; need not be UTF-8.
+    pub name: Vec<u8>,
+    /// What it is.
+    pub what: EntryKind,
+    /// Bytes; 0 for folders.
+    pub size: u64,
+    /// Last change, seconds of Unix time, may be negative.
+    pub modified: i64,
+    /// Unix mode bits, type included.
+    pub mode: u32,
+    /// Hard links.
+    pub links: u64,
+    /// Keyed hash of device and inode, for MLSx `unique`.
+    pub unique: u64,
+    /// What the session may do with it.
+    pub may: May,
+}
+
+/// Kinds of entries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EntryKind {
+    /// Regular file.
+    File,
+    /// Folder.
+    Folder,
+    /// Anything else: shown, never opened.
+    Other,
+}
+
+/// What the session may do with an entry; MLSx `perm` (RFC 3659 section 7.5.5).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct May {
+    /// Download, or list a folder.
+    pub read: bool,
+    /// Upload over it, append to it, or create in a folder.
+    pub write: bool,
+    /// Delete and rename.
+    pub delete: bool,
+}
+
+/// Why something about files did not happen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
+#[expect(missing_docs, reason = "the text says it")]
+pub enum FileError {
+    #[error("No such file or directory")]
+    NotFound,
+    #[error("File exists")]
+    Exists,
+    #[error("Not a directory")]
+    NotAFolder,
+    #[error("Is a directory")]
+    IsAFolder,
+    #[error("Directory not empty")]
+    NotEmpty,
+    #[error("Permission denied")]
+    Denied,
+    #[error("Not a regular file")]
+    NotRegular,
+    #[error("File name not allowed")]
+    BadName,
+    #[error("Restart position beyond the end of the file")]
+    BeyondEnd,
+    #[error("No space left on device")]
+    NoSpace,
+    #[error("Quota exceeded")]
+    Quota,
+    #[error("File is busy")]
+    Busy,
+    #[error("Local error")]
+    Io,
+}
+
+/// A transfer that the driver shall carry out over the data connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Transfer {
+    /// What moves.
+    pub what: TransferKind,
+    /// Whether the data channel is protected (PROT P).
+    pub protected: bool,
+    /// TYPE A: line ends are converted.
+    pub ascii: bool,
+}
+
+/// What moves over a data connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TransferKind {
+    /// RETR from an offset.
+    Download {
+        /// The file.
+        path: VirtualPath,
+        /// REST.
+        offset: u64,
+    },
+    /// STOR, or STOR behind REST.
+    Upload {
+        /// The file.
+        path: VirtualPath,
+        /// REST: write there, cut the rest; 0 replaces the file.
+        offset: u64,
+    },
+    /// APPE.
+    Append {
+        /// The file; made if missing.
+        path: VirtualPath,
+    },
+    /// LIST, NLST, MLSD.
+    Listing {
+        /// Folder, or a file for LIST and NLST.
+        path: VirtualPath,
+        /// In which form.
+        form: ListForm,
+        /// Matches names (`*`, `?`); `None`: all.
+        glob: Option<String>,
+        /// Show names that start with a dot.
+        hidden: bool,
+        /// NLST of a path: put before each name, as typed.
+        prefix: String,
+    },
+}
+
+/// Forms of a listing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ListForm {
+    /// `ls -l`
+    Long,
+    /// Names only.
+    Names,
+    /// RFC 3659 facts, those chosen by OPTS MLST.
+    Facts(super::listing::FactSet),
+}
+
+/// How a transfer ended. Exactly one final reply follows from it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TransferEnd {
+    /// All bytes moved, the file is in its place.
+    Complete,
+    /// The file could not be opened, or stored at the end.
+    File(FileError),
+    /// Nobody connected in time, or the connection failed (425).
+    NoConnection,
+    /// The data connection's TLS failed (522).
+    TlsFailed,
+    /// The data connection did not resume the control connection's session and that is required (522).
+    NotResumed,
+    /// The connection broke (426).
+    Broken,
+    /// No byte moved for too long (426).
+    Stalled,
+    /// `Effect::AbortTransfer`.
+    Aborted,
+}

@@ -1,0 +1,146 @@
+//! One ban, whole: whom, why, by what, until when, on what evidence.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use super::subject::{Reach, Subject};
+use crate::moment::Moment;
+
+/// 128 random bits, written as 32 hex digits: unique over all nodes without asking any.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct BanId(u128);
+
+impl BanId {
+    /// From random bits.
+    pub const fn from_bits(bits: u128) -> BanId {
+        BanId(bits)
+    }
+}
+
+impl fmt::Display for BanId {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{:032x}", self.0)
+    }
+}
+
+impl fmt::Debug for BanId {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, out)
+    }
+}
+
+impl FromStr for BanId {
+    type Err = std::num::ParseIntError;
+    fn from_str(text: &str) -> Result<BanId, Self::Err> {
+        u128::from_str_radix(text, 16).map(BanId)
+    }
+}
+
+impl Serialize for BanId {
+    fn serialize<S: serde::Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
+        out.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for BanId {
+    fn deserialize<D: serde::Deserializer<'de>>(input: D) -> Result<BanId, D::Error> {
+        let text = <std::borrow::Cow<'de, str>>::deserialize(input)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+/// Who decided.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum By {
+    /// A policy: the operator's name for it, its own version, SHA-256 of its component and of its settings.
+    Policy {
+        /// The operator's name for it.
+        name: String,
+        /// The version that it describes itself with.
+        version: String,
+        /// SHA-256 of the component, lower-case hex.
+        digest: String,
+        /// SHA-256 of its settings as JSON, lower-case hex.
+        settings: String,
+    },
+    /// A person at the admin socket, by system user name.
+    Operator {
+        /// System user name, or `uid N`.
+        name: String,
+    },
+}
+
+/// One fact that led to a ban: an event as it was seen, without secrets.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Evidence {
+    /// When.
+    pub at: Moment,
+    /// Kind of the event.
+    pub event: String,
+    /// Its facts, as the event's JSON.
+    pub facts: serde_json::Value,
+}
+
+/// A ban in force, or one that was.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Ban {
+    /// Unique over all nodes.
+    pub id: BanId,
+    /// Whom.
+    pub subject: Subject,
+    /// How far.
+    pub reach: Reach,
+    /// For people.
+    pub reason: String,
+    /// For the client; `%a` address, `%u` user, `%c` class, `%t` time left. `None`: the server's own text.
+    pub message: Option<String>,
+    /// Who decided.
+    pub by: By,
+    /// The node that decided.
+    pub node: String,
+    /// Its site.
+    pub site: String,
+    /// When.
+    pub created: Moment,
+    /// Until when; `None`: until lifted.
+    pub expires: Option<Moment>,
+    /// What led to it, oldest first, bounded.
+    #[serde(default)]
+    pub evidence: Vec<Evidence>,
+}
+
+impl Ban {
+    /// A ban that ends now no longer refuses.
+    pub fn in_force(&self, now: Moment) -> bool {
+        self.expires.is_none_or(|end| now < end)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_ban_that_ends_now_no_longer_refuses() {
+        let ban = Ban {
+            id: BanId::from_bits(7),
+            subject: Subject::User("alice".into()),
+            reach: Reach::Site,
+            reason: "test".into(),
+            message: None,
+            by: By::Operator { name: "root".into() },
+            node: "a".into(),
+            site: "s".into(),
+            created: Moment::from_millis(0),
+            expires: Some(Moment::from_millis(1000)),
+            evidence: Vec::new(),
+        };
+        assert!(ban.in_force(Moment::from_millis(999)));
+        assert!(!ban.in_force(Moment::from_millis(1000)));
+        let text = serde_json::to_string(&ban).expect("json");
+        assert_eq!(serde_json::from_str::<Ban>(&text).expect("ban"), ban);
+    }
+}

@@ -1,0 +1,3 @@
+//! The binary is a call into the library.
+
+fn main() {}

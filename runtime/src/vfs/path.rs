@@ -1,0 +1,126 @@
+//! The one normaliser: what a client calls a path becomes a [`VirtualPath`] or an error, here and nowhere else.
+
+use std::fmt;
+
+/// An absolute path as the client sees it: starts with `/`, has no empty part, no `.`, no `..`, no NUL,
+/// no control characters, at most [`VirtualPath::BYTES_MAX`] bytes, each part at most 255.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct VirtualPath(String);
+
+/// Why something is no path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PathError {
+    /// A NUL or another control character.
+    #[error("control characters are not allowed in a path")]
+    Control,
+    /// Over the bound, whole or in one part.
+    #[error("the path is too long")]
+    TooLong,
+}
+
+impl VirtualPath {
+    /// Linux's PATH_MAX.
+    pub const BYTES_MAX: usize = 4096;
+    /// Linux's NAME_MAX.
+    pub const PART_BYTES_MAX: usize = 255;
+
+    /// `/`
+    pub fn root() -> VirtualPath {
+        VirtualPath("/".to_owned())
+    }
+
+    /// Joins what the client typed: absolute, or relative to `self`; `..` at the root stays there.
+    ///
+    /// # Errors
+    /// `PathError`; nothing is repaired.
+    pub fn join(&self, typed: &str) -> Result<VirtualPath, PathError> {
+        if typed.chars().any(char::is_control) {
+            return Err(PathError::Control);
+        }
+        let base = if typed.starts_with('/') { "" } else { self.0.as_str() };
+        let mut parts: Vec<&str> = Vec::new();
+        for part in base.split('/').chain(typed.split('/')) {
+            match part {
+                "" | "." => {}
+                ".." => {
+                    parts.pop();
+                }
+                part if part.len() > Self::PART_BYTES_MAX => return Err(PathError::TooLong),
+                part => parts.push(part),
+            }
+        }
+        let joined = format!("/{}", parts.join("/"));
+        if joined.len() > Self::BYTES_MAX { Err(PathError::TooLong) } else { Ok(VirtualPath(joined)) }
+    }
+
+    /// The folder above; the root's is the root.
+    #[must_use]
+    pub fn parent(&self) -> VirtualPath {
+        match self.0.rfind('/') {
+            Some(0) | None => VirtualPath::root(),
+            Some(at) => VirtualPath(self.0[..at].to_owned()),
+        }
+    }
+
+    /// The last part; `None` for the root.
+    pub fn name(&self) -> Option<&str> {
+        self.0.rsplit('/').next().filter(|name| !name.is_empty())
+    }
+
+    /// The text, starting with `/`.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The text without the leading `/`; `.` for the root. What is opened beneath a root folder.
+    pub fn beneath(&self) -> &str {
+        if self.0 == "/" { "." } else { &self.0[1..] }
+    }
+}
+
+impl fmt::Display for VirtualPath {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for VirtualPath {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{:?}", self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn s_46_one_normaliser_keeps_everything_beneath_the_root() {
+        let home = VirtualPath::root().join("a/b").expect("path");
+        for (typed, expected) in [
+            ("", "/a/b"),
+            (".", "/a/b"),
+            ("..", "/a"),
+            ("../../../..", "/"),
+            ("//x///y//", "/x/y"),
+            ("/../../etc/passwd", "/etc/passwd"),
+            ("c\\d", "/a/b/c\\d"),
+            ("./../b/./c", "/a/b/c"),
+        ] {
+            assert_eq!(home.join(typed).expect(typed).as_str(), expected, "{typed:?}");
+        }
+        assert_eq!(home.join("a\0b"), Err(PathError::Control));
+        assert_eq!(home.join("a\nb"), Err(PathError::Control));
+        assert_eq!(home.join(&"x".repeat(256)), Err(PathError::TooLong));
+    }
+
+    #[test]
+    fn parents_and_names() {
+        let path = VirtualPath::root().join("a/b").expect("path");
+        assert_eq!(path.name(), Some("b"));
+        assert_eq!(path.parent().as_str(), "/a");
+        assert_eq!(path.parent().parent().parent(), VirtualPath::root());
+        assert_eq!(VirtualPath::root().name(), None);
+        assert_eq!(VirtualPath::root().beneath(), ".");
+    }
+}

@@ -1,0 +1,100 @@
+//! Every wait has a name: the key under `[timeouts]`, the word in the log, the detail of the `timeout`
+//! event. No other file calls tokio's `timeout`.
+#![expect(clippy::disallowed_methods, reason = "this is the one home of tokio's timeout")]
+
+use std::fmt;
+use std::future::Future;
+use std::time::Duration;
+
+use crate::config::Timeouts;
+
+/// What is being waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Wait {
+    /// A TLS handshake, on the control or a data channel.
+    Handshake,
+    /// From the greeting to a successful login; absolute, no byte resets it.
+    Login,
+    /// The next command of a client that has logged in; runs while no transfer does.
+    Idle,
+    /// The client takes its replies.
+    ReplyStall,
+    /// The data connection comes (passive) or is made (active).
+    DataOpen,
+    /// A byte moves in a transfer.
+    Stalled,
+    /// The client closes its side after the last byte.
+    Linger,
+    /// A policy chain's verdict, host calls included.
+    Ruling,
+    /// One operation of the shared store.
+    Store,
+    /// Sessions end after a request to stop.
+    Drain,
+}
+
+impl Wait {
+    /// The key under `[timeouts]` (for `Ruling` and `Store`: `policies.deadline`, `store.deadline`).
+    pub const fn name(self) -> &'static str {
+        match self {
+            Wait::Handshake => "handshake",
+            Wait::Login => "login",
+            Wait::Idle => "idle",
+            Wait::ReplyStall => "reply-stall",
+            Wait::DataOpen => "data-open",
+            Wait::Stalled => "stalled",
+            Wait::Linger => "linger",
+            Wait::Ruling => "ruling",
+            Wait::Store => "store",
+            Wait::Drain => "drain",
+        }
+    }
+
+    /// How long it may last.
+    pub fn limit(self, limits: &Timeouts) -> Duration {
+        match self {
+            Wait::Handshake => limits.handshake,
+            Wait::Login => limits.login,
+            Wait::Idle => limits.idle,
+            Wait::ReplyStall => limits.reply_stall,
+            Wait::DataOpen => limits.data_open,
+            Wait::Stalled => limits.stalled,
+            Wait::Linger => limits.linger,
+            Wait::Ruling => limits.ruling,
+            Wait::Store => limits.store,
+            Wait::Drain => limits.drain,
+        }
+    }
+}
+
+impl fmt::Display for Wait {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(self.name())
+    }
+}
+
+/// A named wait ran out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("timed out: {0}")]
+pub struct TimedOut(pub Wait);
+
+/// Awaits `work` no longer than the limit of `wait`.
+///
+/// # Errors
+/// `TimedOut` with the wait's name; `work` is dropped then.
+pub async fn within<T>(limits: &Timeouts, wait: Wait, work: impl Future<Output = T>) -> Result<T, TimedOut> {
+    for_at_most(wait.limit(limits), wait, work).await
+}
+
+/// As [`within`], with a span of the caller's: the rest of a budget that began earlier.
+///
+/// # Errors
+/// `TimedOut` with the wait's name; `work` is dropped then.
+pub async fn for_at_most<T>(span: Duration, wait: Wait, work: impl Future<Output = T>) -> Result<T, TimedOut> {
+    tokio::time::timeout(span, work).await.map_err(|_| TimedOut(wait))
+}
+
+/// Pauses without holding a thread: delays that a policy asked for, and pauses between retries.
+pub async fn pause(span: Duration) {
+    tokio::time::sleep(span).await;
+}
