@@ -5,4 +5,4 @@
 
 pub mod ruling;
 
-pub use ruling::{BanOrder, Decision, PolicyStamp, Ruling};
+pub use ruling::{BanOrder, Decision, LiftOrder, PolicyStamp, Ruling};

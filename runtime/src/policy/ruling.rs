@@ -63,6 +63,15 @@ pub struct BanOrder {
     pub by: Arc<PolicyStamp>,
 }
 
+/// A lift that a policy asked for: of its own bans only.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LiftOrder {
+    /// Whom.
+    pub subject: Subject,
+    /// By whom.
+    pub by: Arc<PolicyStamp>,
+}
+
 /// What the chain answered to one event.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Ruling {
@@ -74,4 +83,6 @@ pub struct Ruling {
     pub delay: Duration,
     /// Bans asked for by policies in `enforce` mode, in chain order.
     pub bans: Vec<BanOrder>,
+    /// Lifts asked for by policies in `enforce` mode, in chain order.
+    pub lifts: Vec<LiftOrder>,
 }
