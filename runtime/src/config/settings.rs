@@ -57,6 +57,10 @@ pub struct Server {
     pub banner: String,
     /// Connections that the kernel may queue before they are accepted.
     pub backlog: u32,
+    /// Idle time before a keep-alive probe, on control and data connections; below what NAT boxes forget.
+    pub keepalive: Duration,
+    /// Pause before accepting again when the process is out of descriptors.
+    pub accept_pause: Duration,
 }
 
 /// `[tls]`
@@ -76,6 +80,11 @@ pub struct Tls {
     pub data_resumption: DataResumption,
     /// TLS 1.3 tickets sent on a control connection.
     pub control_tickets: usize,
+    /// TLS 1.3 tickets sent on the data connection of a download or a listing; uploads get none.
+    pub data_tickets: usize,
+    /// TLS 1.2 sessions kept for clients that resume by session id; the oldest makes room. A control
+    /// connection's own session is kept besides, for its data connections.
+    pub session_ids: usize,
     /// A FIN without close_notify at the end of an upload: `true` makes it an error (426).
     pub strict_close: bool,
 }
@@ -110,6 +119,8 @@ pub struct Passive {
     pub ports: Option<RangeInclusive<u16>>,
     /// The IPv4 address told in 227; `None`: the control connection's own.
     pub address: Option<IpAddr>,
+    /// The part of the ports that one address may hold at once.
+    pub share_percent: u8,
 }
 
 /// `[users]`
@@ -121,6 +132,10 @@ pub struct Users {
     pub forbidden: Vec<String>,
     /// Password checks at once; more wait.
     pub hashes_at_once: usize,
+    /// Pause before a failed login is answered; doubles with each failure of the connection.
+    pub failure_delay: Duration,
+    /// The longest such pause.
+    pub failure_delay_longest: Duration,
 }
 
 /// `[timeouts]`: one field for each [`crate::waits::Wait`].
@@ -213,6 +228,10 @@ pub struct Bans {
     pub fsync: Fsync,
     /// Text for a banned client when the ban has none; `%a` address, `%u` user, `%t` time left.
     pub message: String,
+    /// Events of an address that are remembered as evidence; the oldest makes room.
+    pub evidence: usize,
+    /// Addresses whose events are remembered; the one unheard of longest makes room.
+    pub evidence_addresses: usize,
 }
 
 /// When a record that was written is forced to disk.
