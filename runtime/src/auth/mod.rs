@@ -1,7 +1,20 @@
-//! Users, password hashes. Secrets have no Debug.
+//! Who may log in: users, passwords, and the proof of it.
 //!
-//! Trust: none in names and passwords; the file of users is the operator's. Must not know: FTP, sockets.
+//! Trust: none in names and passwords; the file of users is the operator's, so its mistakes are expected and
+//! each is answered with its key path. A [`Permit`] is made here only, after a password was right. Must not
+//! know: FTP, sockets, what a policy says.
 
+pub mod attempt;
+pub mod login;
+pub mod name;
+pub mod password;
+pub mod permit;
 pub mod secret;
+pub mod users;
 
+pub use attempt::AttemptTags;
+pub use login::Login;
+pub use name::{NameError, UserName};
+pub use permit::{Permit, Rights};
 pub use secret::Secret;
+pub use users::{AuthError, Mistake, Users};

@@ -20,6 +20,8 @@ pub struct Settings {
     pub passive: Passive,
     /// `[users]`
     pub users: Users,
+    /// `[files]`
+    pub files: Files,
     /// `[timeouts]`, with the deadlines of `[policies]` and `[store]` beside them.
     pub timeouts: Timeouts,
     /// `[limits]`
@@ -136,6 +138,13 @@ pub struct Users {
     pub failure_delay: Duration,
     /// The longest such pause.
     pub failure_delay_longest: Duration,
+}
+
+/// `[files]`
+#[derive(Clone, Debug)]
+pub struct Files {
+    /// When an uploaded file is forced to disk: before its 226, or by the operating system in its own time.
+    pub fsync: Fsync,
 }
 
 /// `[timeouts]`: one field for each [`crate::waits::Wait`].

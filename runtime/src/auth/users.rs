@@ -1,0 +1,369 @@
+//! The file of users, checked whole: every mistake at once, each with its line, key path and remedy.
+
+use std::collections::{HashMap, HashSet};
+use std::fmt;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use toml::de::{DeTable, DeValue};
+
+use super::name::UserName;
+use super::password::Hash;
+use super::permit::Rights;
+use super::secret::Secret;
+use crate::config::settings;
+
+/// The keys of one `[[user]]`.
+const KEYS: [&str; 5] = ["name", "password", "home", "read-only", "enabled"];
+
+/// One user.
+#[derive(Debug)]
+pub(super) struct User {
+    pub(super) name: UserName,
+    pub(super) home: PathBuf,
+    pub(super) rights: Rights,
+    pub(super) enabled: bool,
+    pub(super) hash: Hash,
+}
+
+/// All users, as the file had them when it was read.
+#[derive(Clone, Debug)]
+pub struct Users {
+    by_name: HashMap<UserName, Arc<User>>,
+    forbidden: HashSet<String>,
+    decoy: Hash,
+}
+
+/// One mistake of the operator's in the file of users.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mistake {
+    /// The file.
+    pub file: PathBuf,
+    /// From 1, where it is about a line.
+    pub line: Option<usize>,
+    /// What is wrong, with the key path.
+    pub what: String,
+    /// What to do about it.
+    pub remedy: String,
+}
+
+impl fmt::Display for Mistake {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{}\n  at {}", self.what, self.file.display())?;
+        if let Some(line) = self.line {
+            write!(out, ":{line}")?;
+        }
+        write!(out, "\n  {}", self.remedy)
+    }
+}
+
+/// Every mistake that was found; never empty.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AuthError {
+    /// In the order of the file.
+    pub mistakes: Vec<Mistake>,
+}
+
+impl fmt::Display for AuthError {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, mistake) in self.mistakes.iter().enumerate() {
+            write!(out, "{}{mistake}", if at == 0 { "" } else { "\n" })?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for AuthError {}
+
+impl Users {
+    /// Reads and checks the file of users: form, names, hashes, homes, and that nobody else can write it.
+    ///
+    /// # Errors
+    /// `AuthError` with all mistakes.
+    pub fn load(settings: &settings::Users) -> Result<Users, AuthError> {
+        let file = settings.file.as_path();
+        let refused = |what: String, remedy: &str| AuthError {
+            mistakes: vec![Mistake { file: file.to_owned(), line: None, what, remedy: remedy.to_owned() }],
+        };
+        let text = std::fs::read_to_string(file).map_err(|error| {
+            refused(format!("cannot read the file of users: {error}"), "`users.file` names it; it is TOML in UTF-8")
+        })?;
+        let mut book = Book::new(file, &text);
+        let mode = std::fs::metadata(file).map(|meta| meta.permissions().mode()).unwrap_or_default();
+        if mode & 0o022 != 0 {
+            book.mistake(None, "others may write the file of users", "chmod go-w on the file");
+        }
+        book.users();
+        let Book { users, mistakes, .. } = book;
+        if !mistakes.is_empty() {
+            return Err(AuthError { mistakes });
+        }
+        let decoy = decoy(&users).map_err(|error| refused(error.to_string(), "start again"))?;
+        Ok(Users { by_name: users, forbidden: settings.forbidden.iter().cloned().collect(), decoy })
+    }
+
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.by_name.len()
+    }
+
+    /// Users of a test, with hashes that cost next to nothing: name, password, home, rights.
+    #[cfg(test)]
+    pub fn fixture(users: &[(&str, &str, &Path, Rights)]) -> Users {
+        let user = |(name, password, home, rights): &(&str, &str, &Path, Rights)| {
+            let name = UserName::parse(name).expect("name");
+            let hash = Hash::cheap(password);
+            (name.clone(), Arc::new(User { name, home: home.to_path_buf(), rights: *rights, enabled: true, hash }))
+        };
+        let forbidden = HashSet::from(["root".to_owned()]);
+        Users { by_name: users.iter().map(user).collect(), forbidden, decoy: Hash::cheap("decoy of a fixture") }
+    }
+
+    pub(super) fn find(&self, name: &UserName) -> Option<&Arc<User>> {
+        self.by_name.get(name)
+    }
+
+    pub(super) fn is_forbidden(&self, name: &UserName) -> bool {
+        self.forbidden.contains(name.as_str())
+    }
+
+    pub(super) fn decoy(&self) -> &Hash {
+        &self.decoy
+    }
+}
+
+/// Users that do not exist cost as much to check as the costliest that do: with one cost for all, which is
+/// what `portcullis user hash` makes, time tells nothing.
+fn decoy(users: &HashMap<UserName, Arc<User>>) -> Result<Hash, super::password::HashError> {
+    match users.values().map(|user| &user.hash).max_by_key(|hash| hash.cost()) {
+        Some(hash) => hash.decoy(),
+        None => Hash::of(&Secret::new(String::new()))?.decoy(),
+    }
+}
+
+/// The file while it is read.
+struct Book<'a> {
+    file: &'a Path,
+    text: &'a str,
+    users: HashMap<UserName, Arc<User>>,
+    mistakes: Vec<Mistake>,
+}
+
+impl<'a> Book<'a> {
+    fn new(file: &'a Path, text: &'a str) -> Book<'a> {
+        Book { file, text, users: HashMap::new(), mistakes: Vec::new() }
+    }
+
+    fn mistake(&mut self, at: Option<usize>, what: impl Into<String>, remedy: impl Into<String>) {
+        let line = at.map(|at| 1 + self.text.as_bytes().iter().take(at).filter(|byte| **byte == b'\n').count());
+        let file = self.file.to_owned();
+        self.mistakes.push(Mistake { file, line, what: what.into(), remedy: remedy.into() });
+    }
+
+    fn users(&mut self) {
+        let (whole, faults) = DeTable::parse_recoverable(self.text);
+        for fault in &faults {
+            self.mistake(fault.span().map(|span| span.start), fault.message(), "this is not TOML; mend the line");
+        }
+        if !faults.is_empty() {
+            return;
+        }
+        for (key, value) in whole.get_ref() {
+            match (&**key.get_ref(), value.get_ref()) {
+                ("user", DeValue::Array(rows)) => {
+                    for (index, row) in rows.iter().enumerate() {
+                        match row.get_ref() {
+                            DeValue::Table(row_keys) => self.user(index, row.span().start, row_keys),
+                            _ => self.mistake(Some(row.span().start), "`user` is no list of tables", EXAMPLE),
+                        }
+                    }
+                }
+                ("user", _) => self.mistake(Some(key.span().start), "`user` is no list of tables", EXAMPLE),
+                (other, _) => self.mistake(Some(key.span().start), format!("unknown key `{other}`"), EXAMPLE),
+            }
+        }
+    }
+
+    fn user(&mut self, index: usize, start: usize, row: &DeTable<'_>) {
+        let before = self.mistakes.len();
+        for key in row.keys().filter(|key| !KEYS.contains(&&**key.get_ref())) {
+            let remedy = format!("did you mean `{}`?", nearest(key.get_ref()));
+            self.mistake(Some(key.span().start), format!("unknown key `user[{index}].{}`", key.get_ref()), remedy);
+        }
+        let name = self.text_of(index, start, row, "name", "the name that the user types").and_then(|(name, at)| {
+            match UserName::parse(name) {
+                Ok(name) if self.users.contains_key(&name) => {
+                    self.mistake(Some(at), format!("`user[{index}].name`: `{name}` is there twice"), "remove one");
+                    None
+                }
+                Ok(name) => Some(name),
+                Err(fault) => {
+                    self.mistake(Some(at), format!("`user[{index}].name`: {fault}"), "choose another name");
+                    None
+                }
+            }
+        });
+        let hash =
+            self.text_of(index, start, row, "password", "a hash from `portcullis user hash`").and_then(|(text, at)| {
+                Hash::parse(text)
+                    .map_err(|fault| {
+                        // Never the value: somebody may have put the password itself there.
+                        let what = format!("`user[{index}].password` {fault}");
+                        self.mistake(Some(at), what, "make one with `portcullis user hash`");
+                    })
+                    .ok()
+            });
+        let home =
+            self.text_of(index, start, row, "home", "the folder that the user sees as /").and_then(|(home, at)| {
+                let beside = self.file.parent().unwrap_or(Path::new(""));
+                match std::fs::canonicalize(beside.join(home)) {
+                    Ok(home) if home.is_dir() => Some(home),
+                    Ok(_) => {
+                        self.mistake(Some(at), format!("`user[{index}].home`: `{home}` is no folder"), "name a folder");
+                        None
+                    }
+                    Err(error) => {
+                        let what = format!("`user[{index}].home`: cannot use `{home}`: {error}");
+                        self.mistake(
+                            Some(at),
+                            what,
+                            "make the folder, or name another; relative paths start at this file",
+                        );
+                        None
+                    }
+                }
+            });
+        let read_only = self.flag_of(index, row, "read-only", false);
+        let enabled = self.flag_of(index, row, "enabled", true);
+        if let (Some(name), Some(hash), Some(home), true) = (name, hash, home, self.mistakes.len() == before) {
+            let rights = if read_only { Rights::READ_ONLY } else { Rights::FULL };
+            let user = User { name: name.clone(), home, rights, enabled, hash };
+            self.users.insert(name, Arc::new(user));
+        }
+    }
+
+    fn text_of<'r>(
+        &mut self,
+        index: usize,
+        start: usize,
+        row: &'r DeTable<'_>,
+        key: &str,
+        meaning: &str,
+    ) -> Option<(&'r str, usize)> {
+        match row.get(key) {
+            None => {
+                self.mistake(Some(start), format!("`user[{index}].{key}` is missing"), format!("it is {meaning}"));
+                None
+            }
+            Some(value) => {
+                let at = value.span().start;
+                let text = value.get_ref().as_str();
+                if text.is_none() {
+                    self.mistake(Some(at), format!("`user[{index}].{key}` is no text"), format!("it is {meaning}"));
+                }
+                text.map(|text| (text, at))
+            }
+        }
+    }
+
+    /// A flag and what it means when it is not there; the two flags of a user need no file of defaults.
+    fn flag_of(&mut self, index: usize, row: &DeTable<'_>, key: &str, absent: bool) -> bool {
+        let Some(value) = row.get(key) else { return absent };
+        value.get_ref().as_bool().unwrap_or_else(|| {
+            self.mistake(Some(value.span().start), format!("`user[{index}].{key}` is no flag"), "write true or false");
+            absent
+        })
+    }
+}
+
+const EXAMPLE: &str = "the file holds a [[user]] for each user, with `name`, `password` and `home`";
+
+fn nearest(key: &str) -> &'static str {
+    KEYS.into_iter().min_by_key(|known| strsim::damerau_levenshtein(key, known)).unwrap_or(KEYS[0])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HASH: &str = "$argon2id$v=19$m=8,t=1,p=1$c2FsdHNhbHQ$AAAAAAAAAAAAAAAAAAAAAA";
+
+    fn load(text: &str) -> Result<Users, AuthError> {
+        let folder = tempfile::tempdir().expect("dir");
+        std::fs::create_dir(folder.path().join("alice")).expect("home");
+        let file = folder.path().join("users.toml");
+        std::fs::write(&file, text).expect("write");
+        std::fs::set_permissions(&file, PermissionsExt::from_mode(0o600)).expect("mode");
+        Users::load(&settings::Users { file, forbidden: vec!["root".into()], hashes_at_once: 1 })
+    }
+
+    #[test]
+    fn a_user_has_a_home_beside_the_file_and_full_rights() {
+        let text = format!("[[user]]\nname = 'alice'\npassword = '{HASH}'\nhome = 'alice'\n");
+        let users = load(&text).expect("users");
+        let alice = users.find(&UserName::parse("alice").expect("name")).expect("alice");
+        assert!(alice.home.is_absolute() && alice.home.ends_with("alice"));
+        assert_eq!(alice.rights, Rights::FULL);
+        assert!(alice.enabled);
+        assert!(users.is_forbidden(&UserName::parse("root").expect("name")));
+    }
+
+    #[test]
+    fn read_only_users_may_look_and_download() {
+        let text = format!("[[user]]\nname='alice'\npassword='{HASH}'\nhome='alice'\nread-only=true\n");
+        let users = load(&text).expect("users");
+        assert_eq!(users.find(&UserName::parse("alice").expect("name")).expect("alice").rights, Rights::READ_ONLY);
+    }
+
+    #[test]
+    fn all_mistakes_are_told_at_once_with_their_lines() {
+        let text = "[[user]]\nname = 'bob '\npasswort = 'x'\npassword = 'hunter2'\nhome = 'nowhere'\n\
+                    [[user]]\nread-only = 'yes'\n[server]\n";
+        let mistakes = load(text).expect_err("mistakes").mistakes;
+        let lines: Vec<_> = mistakes.iter().map(|mistake| mistake.line.expect("line")).collect();
+        let told: Vec<_> = mistakes.iter().map(ToString::to_string).collect();
+        let expected = [
+            (8, "unknown key `server`"),
+            (3, "unknown key `user[0].passwort`"),
+            (2, "`user[0].name`"),
+            (4, "`user[0].password` is not a password hash"),
+            (5, "`user[0].home`"),
+            (6, "`user[1].name` is missing"),
+            (6, "`user[1].password` is missing"),
+            (6, "`user[1].home` is missing"),
+            (7, "`user[1].read-only` is no flag"),
+        ];
+        for (line, text) in expected {
+            let found = mistakes.iter().any(|mistake| mistake.line == Some(line) && mistake.what.contains(text));
+            assert!(found, "{line} {text}: {told:#?} {lines:?}");
+        }
+        assert_eq!(mistakes.len(), expected.len(), "{told:#?}");
+        assert!(told.iter().any(|told| told.contains("did you mean `password`?")), "{told:#?}");
+        assert!(!told.iter().any(|told| told.contains("hunter2")), "no value of a password: {told:#?}");
+    }
+
+    #[test]
+    fn a_name_that_is_there_twice_is_a_mistake() {
+        let row = format!("[[user]]\nname='alice'\npassword='{HASH}'\nhome='alice'\n");
+        let mistakes = load(&format!("{row}{row}")).expect_err("twice").mistakes;
+        assert!(mistakes[0].what.contains("twice"), "{mistakes:?}");
+    }
+
+    #[test]
+    fn a_file_that_others_may_write_is_refused() {
+        let folder = tempfile::tempdir().expect("dir");
+        let file = folder.path().join("users.toml");
+        std::fs::write(&file, "").expect("write");
+        std::fs::set_permissions(&file, PermissionsExt::from_mode(0o664)).expect("mode");
+        let settings = settings::Users { file, forbidden: Vec::new(), hashes_at_once: 1 };
+        let mistakes = Users::load(&settings).expect_err("writable").mistakes;
+        assert!(mistakes[0].remedy.contains("chmod"), "{mistakes:?}");
+    }
+
+    #[test]
+    fn text_that_is_no_toml_is_told_with_its_line() {
+        let mistakes = load("[[user]]\nname = \n").expect_err("no TOML").mistakes;
+        assert_eq!(mistakes[0].line, Some(2), "{mistakes:?}");
+    }
+}
