@@ -1,0 +1,104 @@
+//! A server's configuration as a test writes it: a few lines over the defaults, small waits, a scratch folder.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use toml::{Table, Value};
+
+/// The user of every test server.
+pub const USER: &str = "demo";
+/// Its password.
+pub const PASSWORD: &str = "Correct-Horse-7-Battery";
+
+/// A configuration that can still change.
+#[derive(Clone, Debug)]
+pub struct Config {
+    table: Table,
+}
+
+impl Config {
+    /// One node with everything in `folder`: a self-signed certificate, one user, JSON in the log.
+    pub fn in_folder(folder: &Path, password_hash: &str) -> Config {
+        let root = folder.join("root");
+        fs::create_dir_all(&root).expect("the root can be made");
+        let users = folder.join("users.toml");
+        let mut user = Table::new();
+        user.insert("name".into(), USER.into());
+        user.insert("password".into(), password_hash.into());
+        user.insert("home".into(), text(&root));
+        let mut file = Table::new();
+        file.insert("user".into(), Value::Array(vec![Value::Table(user)]));
+        fs::write(&users, toml::to_string(&file).expect("TOML")).expect("the users can be written");
+
+        let mut config = Config { table: Table::new() };
+        config
+            .set("server.listen", vec!["127.0.0.1:0"])
+            .set("server.state", text(&folder.join("state")))
+            .set("server.node", "node-1")
+            .set("tls.self-signed", true)
+            .set("users.file", text(&users))
+            .set("users.failure-delay", "0ms")
+            .set("log.format", "json")
+            .set("log.level", "debug");
+        config
+    }
+
+    /// Sets the key of a dotted path.
+    pub fn set(&mut self, path: &str, value: impl Into<Value>) -> &mut Config {
+        let mut table = &mut self.table;
+        let mut parts: Vec<&str> = path.split('.').collect();
+        let last = parts.pop().expect("a path has a last part");
+        for part in parts {
+            let inner = table.entry(part).or_insert_with(|| Value::Table(Table::new()));
+            table = inner.as_table_mut().expect("the path leads through tables");
+        }
+        table.insert(last.to_owned(), value.into());
+        self
+    }
+
+    /// Names the memcached servers of the store.
+    pub fn store(&mut self, servers: &[String]) -> &mut Config {
+        let servers: Vec<Value> = servers.iter().map(|one| Value::from(one.as_str())).collect();
+        self.set("store.servers", servers)
+    }
+
+    /// Adds a policy behind those that are there, from TOML text.
+    pub fn policy(&mut self, toml: &str) -> &mut Config {
+        let policy: Table = toml::from_str(toml).expect("a test's policy is TOML");
+        let chain = self.table.entry("policy").or_insert_with(|| Value::Array(Vec::new()));
+        chain.as_array_mut().expect("a list of policies").push(Value::Table(policy));
+        self
+    }
+
+    /// Forgets every policy of its own.
+    pub fn no_policies(&mut self) -> &mut Config {
+        self.table.remove("policy");
+        self
+    }
+
+    /// The text of the file.
+    pub fn text(&self) -> String {
+        toml::to_string(&self.table).expect("TOML")
+    }
+
+    /// Writes it whole: beside its place first, then over it, as an operator's tool does.
+    pub fn write(&self, place: &Path) {
+        replace(place, self.text().as_bytes());
+    }
+}
+
+/// Puts a whole file in place of another in one step.
+pub fn replace(place: &Path, bytes: &[u8]) {
+    let draft = place.with_extension("draft");
+    fs::write(&draft, bytes).expect("a draft can be written");
+    fs::rename(&draft, place).expect("a file can be replaced");
+}
+
+fn text(path: &Path) -> Value {
+    Value::from(path.to_str().expect("scratch folders have plain names"))
+}
+
+/// Where the configuration of a folder is.
+pub fn place(folder: &Path) -> PathBuf {
+    folder.join("portcullis.toml")
+}

@@ -1,0 +1,47 @@
+//! Where things are: the server's binary, the repository's files.
+
+use std::path::{Path, PathBuf};
+
+/// The repository's root.
+pub fn repository() -> PathBuf {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.parent().expect("the package is a folder of the repository").to_owned()
+}
+
+/// The server's binary: `PORTCULLIS_BIN`, or the one beside this test's own.
+pub fn binary() -> PathBuf {
+    if let Some(named) = std::env::var_os("PORTCULLIS_BIN") {
+        return PathBuf::from(named);
+    }
+    let test = std::env::current_exe().expect("a process knows its own file");
+    let profile = test.ancestors().nth(2).expect("test binaries live in target/PROFILE/deps");
+    let beside = profile.join("portcullis");
+    assert!(
+        beside.is_file(),
+        "there is no {}; build it first: cargo build --release, or set PORTCULLIS_BIN",
+        beside.display()
+    );
+    beside
+}
+
+/// A built component of the default pack, as it is embedded in the server.
+pub fn builtin_component(name: &str) -> PathBuf {
+    built(&repository().join("policies"), name)
+}
+
+/// A built hostile guest.
+pub fn hostile_component(name: &str) -> PathBuf {
+    built(&repository().join("tests/hostile"), name)
+}
+
+fn built(folder: &Path, name: &str) -> PathBuf {
+    let file = folder.join("built").join(format!("{name}.wasm"));
+    assert!(file.is_file(), "there is no {}; policies/build makes it", file.display());
+    file
+}
+
+/// A port that nobody listens on at this moment.
+pub fn free_port() -> u16 {
+    let probe = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("loopback has a free port");
+    probe.local_addr().expect("a bound socket has an address").port()
+}
