@@ -2,13 +2,19 @@
 //! and feeds the answers back; a fuzz target and the unit tests are other drivers.
 //!
 //! The rules of the game:
-//! - After `Effect::Ask` the driver feeds no line until it has fed the `Input::Answer`.
+//! - It feeds no line while [`super::machine::Machine::is_full`] holds: before `Input::Admitted`, after
+//!   `Effect::Ask` until the `Input::Answer`, after `Effect::StartTls` until `Input::TlsUp`, while too many
+//!   commands wait, and after `Effect::End`.
+//! - At `Effect::StartTls` it looks at what the line reader has left over: bytes that start like a TLS
+//!   record (0x16) go to the acceptor, any others mean `Input::Injected`.
 //! - After `Effect::Transfer` it feeds `Input::TransferReady` (then the machine says 150 and the driver moves
 //!   the bytes) or `Input::TransferDone` at once (the file could not be opened); after the bytes
 //!   `Input::TransferDone`. Lines that come meanwhile are fed and the machine answers those that may be
-//!   answered during a transfer (ABOR, STAT, NOOP) and queues the others, up to its bound; the driver
-//!   stops reading lines while [`super::machine::Machine::is_full`] holds.
+//!   answered during a transfer (ABOR, STAT, NOOP) and queues the others, up to its bound. With
+//!   `TransferReady` the passive listener or active address is used up; before it, it stays for the next try.
 //! - `Effect::End` is the last one: the driver flushes what was replied and closes.
+
+use std::collections::VecDeque;
 
 use crate::auth::Secret;
 use crate::moment::Moment;
@@ -31,6 +37,8 @@ pub enum Input<'a> {
     Fault(LineFault),
     /// The handshake that `Effect::StartTls` asked for is done and no policy objects.
     TlsUp,
+    /// Bytes that are no TLS record came in clear behind AUTH.
+    Injected,
     /// The answer to the last `Effect::Ask`.
     Answer(Answer),
     /// The file of the transfer is open. For downloads: bytes that will be sent, where they are known.
@@ -67,6 +75,37 @@ pub enum Effect {
     Logout,
     /// The connection is over.
     End(Ending),
+}
+
+/// Effects in order. One effect, the usual case, costs no allocation.
+#[derive(Debug, Default)]
+pub struct Effects {
+    first: Option<Effect>,
+    more: VecDeque<Effect>,
+}
+
+impl Effects {
+    /// Behind all others.
+    pub fn push(&mut self, effect: Effect) {
+        if self.first.is_none() && self.more.is_empty() {
+            self.first = Some(effect);
+        } else {
+            self.more.push_back(effect);
+        }
+    }
+
+    /// No effect.
+    pub fn is_empty(&self) -> bool {
+        self.first.is_none() && self.more.is_empty()
+    }
+}
+
+impl Iterator for Effects {
+    type Item = Effect;
+
+    fn next(&mut self) -> Option<Effect> {
+        self.first.take().or_else(|| self.more.pop_front())
+    }
 }
 
 /// Why the machine ended the connection.
@@ -134,7 +173,8 @@ pub enum Answer {
     Ruled(Ruled),
     /// To `File`.
     File(Result<FileAnswer, FileError>),
-    /// To `Listen`: the address to tell the client, or `None` when there is no port (425).
+    /// To `Listen`: the address to tell the client (its family is the control connection's), or `None`
+    /// when there is no port (425).
     Listening(Option<std::net::SocketAddr>),
     /// To `Active`: whether it was accepted.
     Active(bool),
@@ -335,7 +375,7 @@ pub enum TransferKind {
         glob: Option<String>,
         /// Show names that start with a dot.
         hidden: bool,
-        /// NLST of a path: put before each name, as typed.
+        /// Put before each name of `ListForm::Names`; ends in `/` or is empty.
         prefix: String,
     },
 }

@@ -5,7 +5,9 @@
 //! what it needs it asks for with an [`effect::Effect`] and is told with an [`effect::Input`]. The only
 //! room with reply codes.
 
+mod dates;
 pub mod effect;
+pub mod glob;
 pub mod line;
 pub mod listing;
 pub mod machine;
