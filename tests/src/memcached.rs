@@ -42,11 +42,9 @@ impl Memcached {
             command.args(["-u", "root"]);
         }
         let mut process = Process::start("memcached", &mut command, &self.folder.path().join("memcached.log"));
-        deadline::until_asked(SOON, "memcached's first answer or its end", async || {
-            match process.ended() {
-                Some(_) => Some(()),
-                None => self.ask("version").await.map(|_| ()),
-            }
+        deadline::until_asked(SOON, "memcached's first answer or its end", async || match process.ended() {
+            Some(_) => Some(()),
+            None => self.ask("version").await.map(|_| ()),
         })
         .await;
         if process.ended().is_some() {

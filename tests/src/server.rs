@@ -98,7 +98,9 @@ impl Server {
         let mut process = Process::start("portcullis", &mut command, &self.log_file());
         let found = deadline::until(SOON, "the ready file", || {
             let bytes = std::fs::read(&ready).ok();
-            if bytes.is_none() && let Some(status) = process.ended() {
+            if bytes.is_none()
+                && let Some(status) = process.ended()
+            {
                 panic!("the server ended before it was ready: {status}\n{}", process.words());
             }
             bytes
