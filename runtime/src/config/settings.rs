@@ -266,6 +266,12 @@ pub struct Policies {
     pub load_deadline: Duration,
     /// Quiet time after a file change before it is read.
     pub reload_quiet: Duration,
+    /// How often watched files are looked at where the file system tells nothing.
+    pub reload_poll: Duration,
+    /// Failures of one policy are told once in this time; the line counts those that it stands for.
+    pub failure_log_interval: Duration,
+    /// Answers of the key policy that are remembered.
+    pub remembered_keys: usize,
     /// Longest delay (tarpit) that a verdict may ask for.
     pub longest_delay: Duration,
     /// Bans in one verdict.
