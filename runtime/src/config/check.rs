@@ -1,0 +1,392 @@
+//! Every key, its range, and what it becomes. Reads like the defaults file.
+
+use std::net::IpAddr;
+use std::ops::RangeInclusive;
+use std::path::Path;
+use std::time::Duration;
+
+use ipnet::IpNet;
+
+use super::settings::*;
+use super::sheet::Section;
+use super::takes::{is_name, number, text};
+use super::tree::{Node, What};
+
+const KIB: u64 = 1024;
+const MIB: u64 = 1024 * KIB;
+const HOUR: u64 = 3600;
+const DAY: u64 = 24 * HOUR;
+
+/// Reads everything; `base` is the folder that relative paths start from.
+pub(super) fn settings(top: &mut Section<'_, '_>, base: &Path) -> Settings {
+    let mut timeouts = top.section("timeouts", timeouts);
+    let server = top.section("server", |at| server(at, base));
+    let tls = top.section("tls", |at| tls(at, base));
+    let passive = top.section("passive", passive);
+    let users = top.section("users", |at| users(at, base));
+    let files = top.section("files", files);
+    let limits = top.section("limits", limits);
+    let store = top.section("store", |at| store(at, &mut timeouts));
+    let bans = top.section("bans", bans);
+    let networks = top.section("networks", networks);
+    let policies = top.section("policies", |at| policies(at, &mut timeouts));
+    let chain = chain(top, base);
+    let keys = top.section_over("keys", "policies", |at| keys(at, base));
+    let log = top.section("log", log);
+    Settings { server, tls, passive, users, files, timeouts, limits, store, bans, networks, policies, chain, keys, log }
+}
+
+fn server(at: &mut Section<'_, '_>, base: &Path) -> Server {
+    const NAME: &str = "1 to 64 letters, digits, \".\", \"-\" or \"_\"";
+    let name = |text: &str| is_name(text, 64, |mark| mark.is_ascii_alphanumeric() || ".-_".contains(mark));
+    let site = at.text("site", NAME, name);
+    let node = at.text("node", NAME, name);
+    Server {
+        site,
+        node: if node == "auto" { host_name() } else { node },
+        name: at.text("name", NAME, name),
+        listen: at.read("listen", "a list of 1 to 16 addresses such as \"0.0.0.0:21\"", |node| match &node.what {
+            What::List(items) if (1..=16).contains(&items.len()) => {
+                items.iter().map(|item| text(item)?.parse().ok()).collect()
+            }
+            _ => None,
+        }),
+        state: at.path("state", base),
+        banner: at.line("banner"),
+        backlog: at.count("backlog", 1..=65_535),
+        keepalive: at.span("keepalive", seconds(10)..=seconds(2 * HOUR)),
+        accept_pause: at.span("accept-pause", millis(1)..=seconds(10)),
+    }
+}
+
+fn tls(at: &mut Section<'_, '_>, base: &Path) -> Tls {
+    let certificate = at.optional_path("certificate", base);
+    let key = at.optional_path("key", base);
+    let self_signed = at.flag("self-signed");
+    match (&certificate, &key) {
+        (Some(_), None) => {
+            at.mistake("key", "is needed with `tls.certificate`", "name the PEM file of its private key")
+        }
+        (None, Some(_)) => at.mistake("certificate", "is needed with `tls.key`", "name the PEM file of the chain"),
+        (None, None) if !self_signed => at.mistake(
+            "certificate",
+            "is needed: an FTPS server shows one",
+            "name PEM files in `tls.certificate` and `tls.key`, or set `tls.self-signed = true` to try things out",
+        ),
+        _ => {}
+    }
+    Tls {
+        certificate,
+        key,
+        self_signed,
+        required: at.flag("required"),
+        minimum: at.choice("minimum", &[("1.2", TlsVersion::V12), ("1.3", TlsVersion::V13)]),
+        data_resumption: at.choice(
+            "data-resumption",
+            &[("off", DataResumption::Off), ("log", DataResumption::Log), ("require", DataResumption::Require)],
+        ),
+        control_tickets: at.count("control-tickets", 0..=16),
+        data_tickets: at.count("data-tickets", 0..=16),
+        session_ids: at.count("session-ids", 0..=1_000_000),
+        strict_close: at.flag("strict-close"),
+    }
+}
+
+fn passive(at: &mut Section<'_, '_>) -> Passive {
+    Passive {
+        ports: at.read("ports", "\"any\" or a range such as \"50000-50999\"", |node| match text(node)? {
+            "any" => Some(None),
+            range => {
+                let (first, last) = range.split_once('-')?;
+                let (first, last): (u16, u16) = (first.trim().parse().ok()?, last.trim().parse().ok()?);
+                (1..=last).contains(&first).then_some(Some(first..=last))
+            }
+        }),
+        address: at.read("address", "\"same\" or an IPv4 address", |node| match text(node)? {
+            "same" => Some(None),
+            address => Some(Some(IpAddr::V4(address.parse().ok()?))),
+        }),
+        share_percent: at.count("share-percent", 1..=100),
+    }
+}
+
+fn users(at: &mut Section<'_, '_>, base: &Path) -> Users {
+    Users {
+        file: at.path("file", base),
+        forbidden: at
+            .list("forbidden", "a list of names", usize::MAX, |name| (!name.is_empty()).then(|| name.to_owned())),
+        hashes_at_once: at.count("hashes-at-once", 1..=256),
+        failure_delay: at.span("failure-delay", Duration::ZERO..=seconds(60)),
+        failure_delay_longest: at.span("failure-delay-longest", Duration::ZERO..=seconds(60)),
+    }
+}
+
+fn files(at: &mut Section<'_, '_>) -> Files {
+    Files { fsync: fsync(at) }
+}
+
+fn fsync(at: &mut Section<'_, '_>) -> Fsync {
+    at.choice("fsync", &[("always", Fsync::Always), ("never", Fsync::Never)])
+}
+
+fn timeouts(at: &mut Section<'_, '_>) -> Timeouts {
+    let tenth = Duration::from_millis(100);
+    Timeouts {
+        handshake: at.span("handshake", tenth..=seconds(300)),
+        login: at.span("login", tenth..=seconds(600)),
+        idle: at.span("idle", tenth..=seconds(DAY)),
+        reply_stall: at.span("reply-stall", tenth..=seconds(600)),
+        data_open: at.span("data-open", tenth..=seconds(300)),
+        stalled: at.span("stalled", tenth..=seconds(HOUR)),
+        linger: at.span("linger", millis(10)..=seconds(60)),
+        drain: at.span("drain", Duration::ZERO..=seconds(HOUR)),
+        // Both stand in other sections and are filled in when those are read.
+        ruling: Duration::ZERO,
+        store: Duration::ZERO,
+    }
+}
+
+fn limits(at: &mut Section<'_, '_>) -> Limits {
+    let connections = at.auto_count("connections", 1..=1_000_000).unwrap_or_else(connections_by_files);
+    let unauthenticated = at.auto_count("unauthenticated", 1..=1_000_000);
+    Limits {
+        connections,
+        connections_per_address: at.count("connections-per-address", 1..=1_000_000),
+        unauthenticated: unauthenticated.unwrap_or_else(|| connections.div_ceil(2)),
+        unauthenticated_per_address: at.count("unauthenticated-per-address", 1..=1_000_000),
+        login_tries: at.count("login-tries", 1..=100),
+        unknown_commands: at.count("unknown-commands", 1..=1000),
+        line_bytes: at.size("line-bytes", 512..=64 * KIB),
+        password_bytes: at.size("password-bytes", 8..=4 * KIB),
+        queued_commands: at.count("queued-commands", 1..=1024),
+        reply_bytes: at.size("reply-bytes", 4 * KIB..=MIB),
+        transfer_buffer: at.size("transfer-buffer", 4 * KIB..=4 * MIB),
+    }
+}
+
+fn store(at: &mut Section<'_, '_>, timeouts: &mut Timeouts) -> Store {
+    let engine = at.choice("engine", &[("auto", None), ("memory", Some(false)), ("memcached", Some(true))]);
+    let takes = "a list of up to 64 such as \"127.0.0.1:11211\" or \"/run/memcached.sock\"";
+    let servers = at.list("servers", takes, 64, |server| is_server(server).then(|| server.to_owned()));
+    if engine == Some(true) && servers.is_empty() {
+        at.mistake("servers", "is needed with `store.engine = \"memcached\"`", "name the servers");
+    }
+    if engine == Some(false) && !servers.is_empty() {
+        at.mistake("servers", "is not used with `store.engine = \"memory\"`", "remove one of the two");
+    }
+    timeouts.store = at.span("deadline", millis(1)..=seconds(10));
+    Store {
+        engine: if servers.is_empty() { StoreEngine::Memory } else { StoreEngine::Memcached(servers) },
+        connections: at.count("connections", 1..=64),
+        breaker_failures: at.count("breaker-failures", 1..=1000),
+        breaker_pause: at.span("breaker-pause", millis(10)..=seconds(300)),
+        value_bytes: at.size("value-bytes", KIB..=MIB),
+        memory_entries: at.count("memory-entries", 100..=100_000_000),
+    }
+}
+
+fn is_server(text: &str) -> bool {
+    let port = |port: &str| port.parse::<u16>().is_ok_and(|port| port > 0);
+    let host = |host: &str| !host.is_empty() && host.chars().all(|mark| mark.is_ascii_graphic());
+    text.starts_with('/') || text.rsplit_once(':').is_some_and(|(name, number)| host(name) && port(number))
+}
+
+fn bans(at: &mut Section<'_, '_>) -> Bans {
+    let takes = "a list of networks such as \"192.0.2.0/24\" or addresses";
+    Bans {
+        protected: at.list("protected", takes, usize::MAX, network),
+        longest: at.span("longest", seconds(1)..=seconds(3650 * DAY)),
+        spread_percent: at.count("spread-percent", 0..=50),
+        table: at.count("table", 100..=10_000_000),
+        shortest_v4_prefix: at.count("shortest-v4-prefix", 8..=32),
+        shortest_v6_prefix: at.count("shortest-v6-prefix", 16..=128),
+        fsync: fsync(at),
+        message: at.line("message"),
+        evidence: at.count("evidence", 0..=100),
+        evidence_addresses: at.count("evidence-addresses", 1..=1_000_000),
+    }
+}
+
+fn networks(at: &mut Section<'_, '_>) -> std::collections::BTreeMap<String, Vec<IpNet>> {
+    let takes = "a list of networks such as \"192.0.2.0/24\" or addresses";
+    let mut sets = std::collections::BTreeMap::new();
+    for name in at.names() {
+        let set = at.required(&name, takes, |node| match &node.what {
+            What::List(items) => items.iter().map(|item| network(text(item)?)).collect(),
+            _ => None,
+        });
+        if !is_policy_name(&name) {
+            at.mistake(&name, "is no name of a set", "it has 1 to 40 lower-case letters, digits or \"-\"");
+        }
+        sets.insert(name, set.unwrap_or_default());
+    }
+    sets
+}
+
+/// A network in canonical form; an address is a network of one.
+fn network(text: &str) -> Option<IpNet> {
+    let network = text.parse::<IpNet>().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))?;
+    Some(match network {
+        // What is written as IPv4 in IPv6 means the IPv4 network.
+        IpNet::V6(six) if six.prefix_len() >= 96 => match six.addr().to_ipv4_mapped() {
+            Some(four) => ipnet::Ipv4Net::new(four, six.prefix_len() - 96).ok()?.trunc().into(),
+            None => network.trunc(),
+        },
+        _ => network.trunc(),
+    })
+}
+
+fn policies(at: &mut Section<'_, '_>, timeouts: &mut Timeouts) -> Policies {
+    // Read here too, so that a mistake in what holds for all is told once, and at its own place.
+    mode(at);
+    on_error(at);
+    instance(at);
+    grants(at);
+    at.section("bounds", bounds);
+    timeouts.ruling = at.span("deadline", millis(1)..=seconds(30));
+    let cores = || std::thread::available_parallelism().map_or(1, usize::from);
+    Policies {
+        at_once: at.count("at-once", 1..=10_000),
+        threads: at.auto_count("threads", 1..=256).unwrap_or_else(cores),
+        component_bytes: at.size("component-bytes", KIB..=256 * MIB),
+        load_deadline: at.span("load-deadline", millis(100)..=seconds(600)),
+        reload_quiet: at.span("reload-quiet", millis(10)..=seconds(60)),
+        longest_delay: at.span("longest-delay", Duration::ZERO..=seconds(60)),
+        bans_per_verdict: at.count("bans-per-verdict", 1..=100),
+        failure_log_interval: at.span("failure-log-interval", seconds(1)..=seconds(DAY)),
+        reload_poll: at.span("reload-poll", millis(100)..=seconds(HOUR)),
+        remembered_keys: at.count("remembered-keys", 0..=10_000_000),
+    }
+}
+
+fn chain(top: &mut Section<'_, '_>, base: &Path) -> Vec<PolicySettings> {
+    let mut names = std::collections::BTreeSet::new();
+    let chain = top.list_over("policy", "policies", "name", |at| {
+        let takes = "1 to 40 lower-case letters, digits or \"-\"";
+        let name = at.required("name", takes, |node| text(node).filter(|name| is_policy_name(name)).map(str::to_owned));
+        let name = name.unwrap_or_default();
+        if !name.is_empty() && !names.insert(name.clone()) {
+            at.mistake("name", "is there twice", "give each [[policy]] a name of its own");
+        }
+        let source = source(at, base);
+        let (mode, on_error) = (mode(at), on_error(at));
+        let (instance, grants) = (instance(at), grants(at));
+        let settings = free_table(at, "settings");
+        let bounds = at.section("bounds", bounds);
+        PolicySettings { name, source, mode, settings, on_error, instance, grants, bounds }
+    });
+    chain.into_iter().filter(|policy| policy.mode != Mode::Off).collect()
+}
+
+fn keys(at: &mut Section<'_, '_>, base: &Path) -> PolicySettings {
+    PolicySettings {
+        name: "keys".to_owned(),
+        source: source(at, base),
+        mode: Mode::Enforce,
+        settings: free_table(at, "settings"),
+        on_error: OnError::Pass,
+        instance: instance(at),
+        // A key policy imports nothing: it is a pure function of its settings and arguments.
+        grants: Vec::new(),
+        bounds: at.section("bounds", bounds),
+    }
+}
+
+fn source(at: &mut Section<'_, '_>, base: &Path) -> Source {
+    let source =
+        at.required("source", "\"builtin:NAME\" or \"file:PATH\"", |node| match text(node)?.split_once(':')? {
+            (_, "") => None,
+            ("builtin", name) => Some(Source::Builtin(name.to_owned())),
+            ("file", path) => Some(Source::File(base.join(path))),
+            _ => None,
+        });
+    source.unwrap_or(Source::Builtin(String::new()))
+}
+
+fn mode(at: &mut Section<'_, '_>) -> Mode {
+    at.choice("mode", &[("enforce", Mode::Enforce), ("observe", Mode::Observe), ("off", Mode::Off)])
+}
+
+fn on_error(at: &mut Section<'_, '_>) -> OnError {
+    at.choice("on-error", &[("pass", OnError::Pass), ("refuse", OnError::Refuse)])
+}
+
+fn instance(at: &mut Section<'_, '_>) -> Instance {
+    at.read("instance", "\"fresh\" or { warm = 1 to 1000000 }", |node| match &node.what {
+        What::Text(text) if text == "fresh" => Some(Instance::Fresh),
+        What::Table(table) if table.len() == 1 => number(table.get("warm")?, &(1..=1_000_000)).map(Instance::Warm),
+        _ => None,
+    })
+}
+
+fn grants(at: &mut Section<'_, '_>) -> Vec<Grant> {
+    let takes = "a list of \"store\", \"bans\", \"networks\", \"clock\", \"log\"";
+    at.list("grants", takes, usize::MAX, |grant| match grant {
+        "store" => Some(Grant::Store),
+        "bans" => Some(Grant::Bans),
+        "networks" => Some(Grant::Networks),
+        "clock" => Some(Grant::Clock),
+        "log" => Some(Grant::Log),
+        _ => None,
+    })
+}
+
+fn bounds(at: &mut Section<'_, '_>) -> Bounds {
+    Bounds {
+        cpu: at.span("cpu", millis(1)..=seconds(10)),
+        wall: at.span("wall", millis(1)..=seconds(30)),
+        memory: at.size("memory", MIB..=1024 * MIB),
+        table_elements: at.count("table-elements", 100..=1_000_000),
+        host_calls: at.count("host-calls", 0..=10_000),
+        transfer_bytes: at.size("transfer-bytes", KIB..=16 * MIB),
+        key_bytes: at.size("key-bytes", 1..=180),
+        value_bytes: at.size("value-bytes", 1..=MIB),
+        log_lines: at.count("log-lines", 0..=10_000),
+        suspend_after: at.count("suspend-after", 1..=1000),
+        suspend_for: at.span("suspend-for", millis(100)..=seconds(HOUR)),
+        at_once: at.count("at-once", 1..=1000),
+    }
+}
+
+/// A table that is handed on as it is.
+fn free_table(at: &mut Section<'_, '_>, key: &str) -> serde_json::Value {
+    let table = |node: &Node| matches!(node.what, What::Table(_)).then(|| node.json());
+    at.optional(key, "a table", table).unwrap_or_else(|| serde_json::json!({}))
+}
+
+fn log(at: &mut Section<'_, '_>) -> Log {
+    let levels = ["error", "warn", "info", "debug", "trace"].map(|level| (level, level));
+    Log {
+        format: at.choice("format", &[("pretty", LogFormat::Pretty), ("json", LogFormat::Json)]),
+        level: at.choice("level", &levels).to_owned(),
+    }
+}
+
+fn is_policy_name(text: &str) -> bool {
+    is_name(text, 40, |mark| mark.is_ascii_lowercase() || mark.is_ascii_digit() || mark == '-')
+}
+
+/// The host's name as far as it is made of what a node's name may have.
+fn host_name() -> String {
+    let told = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let name: String =
+        told.trim().chars().filter(|mark| mark.is_ascii_alphanumeric() || ".-_".contains(*mark)).collect();
+    if name.is_empty() { "node".to_owned() } else { name.chars().take(64).collect() }
+}
+
+/// What the limit on open files allows: a session at work has a control connection, a data connection and a
+/// file; some descriptors are left for everything else.
+fn connections_by_files() -> usize {
+    const RANGE: RangeInclusive<u64> = 16..=10_000;
+    let files = rustix::process::getrlimit(rustix::process::Resource::Nofile).current.unwrap_or(u64::MAX);
+    let fitting = (files.saturating_sub(100) / 3).clamp(*RANGE.start(), *RANGE.end());
+    usize::try_from(fitting).unwrap_or(usize::MAX)
+}
+
+const fn seconds(count: u64) -> Duration {
+    Duration::from_secs(count)
+}
+
+const fn millis(count: u64) -> Duration {
+    Duration::from_millis(count)
+}
