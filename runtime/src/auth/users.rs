@@ -289,13 +289,18 @@ mod tests {
 
     const HASH: &str = "$argon2id$v=19$m=8,t=1,p=1$c2FsdHNhbHQ$AAAAAAAAAAAAAAAAAAAAAA";
 
+    fn settings(file: PathBuf, forbidden: Vec<String>) -> settings::Users {
+        let none = std::time::Duration::ZERO;
+        settings::Users { file, forbidden, hashes_at_once: 1, failure_delay: none, failure_delay_longest: none }
+    }
+
     fn load(text: &str) -> Result<Users, AuthError> {
         let folder = tempfile::tempdir().expect("dir");
         std::fs::create_dir(folder.path().join("alice")).expect("home");
         let file = folder.path().join("users.toml");
         std::fs::write(&file, text).expect("write");
         std::fs::set_permissions(&file, PermissionsExt::from_mode(0o600)).expect("mode");
-        Users::load(&settings::Users { file, forbidden: vec!["root".into()], hashes_at_once: 1 })
+        Users::load(&settings(file, vec!["root".into()]))
     }
 
     #[test]
@@ -356,7 +361,7 @@ mod tests {
         let file = folder.path().join("users.toml");
         std::fs::write(&file, "").expect("write");
         std::fs::set_permissions(&file, PermissionsExt::from_mode(0o664)).expect("mode");
-        let settings = settings::Users { file, forbidden: Vec::new(), hashes_at_once: 1 };
+        let settings = settings(file, Vec::new());
         let mistakes = Users::load(&settings).expect_err("writable").mistakes;
         assert!(mistakes[0].remedy.contains("chmod"), "{mistakes:?}");
     }

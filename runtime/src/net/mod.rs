@@ -2,6 +2,13 @@
 //!
 //! Trust: addresses are the kernel's. Must not know: FTP, policies, the store.
 
+pub mod drain;
+pub mod listen;
 pub mod peer;
+pub mod ports;
+pub mod socket;
 
+pub use drain::{Phase, Stop, Stopper};
+pub use listen::{BindError, Listener};
 pub use peer::Peer;
+pub use ports::{PassiveListener, Ports};

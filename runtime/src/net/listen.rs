@@ -1,0 +1,169 @@
+//! Listening sockets and the accept loop. Whoever is refused costs an accept, a write and a close: no task,
+//! no registration with the reactor.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::time::Duration;
+
+use rustix::io::Errno;
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::io::unix::AsyncFd;
+use tracing::{debug, info, warn};
+
+use super::drain::Stop;
+use super::peer::Peer;
+use crate::waits;
+
+/// Connections that are accepted in a row before other tasks of this thread get their turn.
+const BURST: usize = 64;
+
+/// A listening socket.
+#[derive(Debug)]
+pub struct Listener {
+    socket: AsyncFd<TcpListener>,
+    address: SocketAddr,
+}
+
+/// An address that cannot be listened on.
+#[derive(Debug, thiserror::Error)]
+#[error("`server.listen`: cannot listen on {address}: {source}{remedy}")]
+pub struct BindError {
+    address: SocketAddr,
+    source: io::Error,
+    remedy: &'static str,
+}
+
+impl Listener {
+    /// Listens. `dual`: an IPv6 wildcard also takes IPv4, which is wanted unless IPv4 has its own listener.
+    ///
+    /// # Errors
+    /// `BindError` with the remedy where one is known.
+    pub fn bind(address: SocketAddr, backlog: u32, dual: bool) -> Result<Listener, BindError> {
+        let listening = || -> io::Result<Listener> {
+            let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+            if address.is_ipv6() {
+                socket.set_only_v6(!(dual && address.ip().is_unspecified()))?;
+            }
+            socket.set_reuse_address(true)?;
+            socket.set_nonblocking(true)?;
+            socket.bind(&address.into())?;
+            socket.listen(i32::try_from(backlog).unwrap_or(i32::MAX))?;
+            let listener = TcpListener::from(socket);
+            let address = listener.local_addr()?;
+            #[expect(deprecated, reason = "the standard library's listener keeps its descriptor, as `register` asks")]
+            let socket = AsyncFd::new(listener)?;
+            Ok(Listener { socket, address })
+        };
+        listening().map_err(|source| {
+            let remedy = match source.kind() {
+                io::ErrorKind::AddrInUse => "; another program has that port, stop it or choose another",
+                io::ErrorKind::PermissionDenied => "; ports below 1024 need CAP_NET_BIND_SERVICE",
+                io::ErrorKind::AddrNotAvailable => "; this machine does not have that address",
+                _ => "",
+            };
+            BindError { address, source, remedy }
+        })
+    }
+
+    /// Binds all addresses of the settings.
+    ///
+    /// # Errors
+    /// The first `BindError`.
+    pub fn bind_all(addresses: &[SocketAddr], backlog: u32) -> Result<Vec<Listener>, BindError> {
+        let v4 = |port: u16| addresses.iter().any(|address| address.is_ipv4() && address.port() == port);
+        addresses.iter().map(|address| Listener::bind(*address, backlog, !v4(address.port()))).collect()
+    }
+
+    /// Where it listens; the port that the system chose if 0 was asked for.
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Accepts until told to stop and hands each connection to `door`, which must not block.
+    pub async fn serve(self, stop: Stop, pause: Duration, door: impl Fn(TcpStream, Peer)) {
+        let mut exhausted = false;
+        loop {
+            let mut guard = tokio::select! {
+                ready = self.socket.readable() => match ready {
+                    Ok(guard) => guard,
+                    Err(error) => {
+                        warn!(address = %self.address, %error, "listener.failed");
+                        return;
+                    }
+                },
+                () = stop.stopping() => return,
+            };
+            for _ in 0..BURST {
+                match guard.try_io(|socket| socket.get_ref().accept()) {
+                    Ok(Ok((stream, address))) => {
+                        if std::mem::take(&mut exhausted) {
+                            info!(address = %self.address, "listener.recovered");
+                        }
+                        door(stream, Peer::new(address));
+                    }
+                    Ok(Err(error)) if out_of_resources(&error) => {
+                        if !std::mem::replace(&mut exhausted, true) {
+                            warn!(address = %self.address, %error, "listener.exhausted");
+                        }
+                        drop(guard);
+                        waits::pause(pause).await;
+                        break;
+                    }
+                    // The client gave up between its SYN and our accept.
+                    Ok(Err(error)) => debug!(address = %self.address, %error, "listener.accept-failed"),
+                    Err(_would_block) => break,
+                }
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+fn out_of_resources(error: &io::Error) -> bool {
+    let scarce = [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM];
+    Errno::from_io_error(error).is_some_and(|errno| scarce.contains(&errno))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use parking_lot::Mutex;
+    use tokio::io::AsyncReadExt;
+
+    use super::*;
+    use crate::net::{Stopper, socket};
+
+    fn loopback() -> Listener {
+        Listener::bind("127.0.0.1:0".parse().expect("address"), 16, true).expect("bind")
+    }
+
+    #[tokio::test]
+    async fn a_refused_client_reads_its_line_and_the_end() {
+        let (listener, stopper) = (loopback(), Stopper::new());
+        let address = listener.address();
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let peers = seen.clone();
+        let serving = tokio::spawn(listener.serve(stopper.stop(), Duration::from_millis(1), move |stream, peer| {
+            peers.lock().push(peer);
+            socket::refuse(stream, b"421 no\r\n");
+        }));
+        for _ in 0..3 {
+            let mut client = tokio::net::TcpStream::connect(address).await.expect("connect");
+            let mut text = String::new();
+            client.read_to_string(&mut text).await.expect("read");
+            assert_eq!(text, "421 no\r\n");
+        }
+        assert_eq!(seen.lock().len(), 3);
+        stopper.advance();
+        serving.await.expect("ends");
+        assert!(tokio::net::TcpStream::connect(address).await.is_err(), "nobody listens any more");
+    }
+
+    #[tokio::test]
+    async fn a_taken_port_is_named_with_its_remedy() {
+        let listener = loopback();
+        let text = Listener::bind(listener.address(), 16, true).expect_err("taken").to_string();
+        assert!(text.contains("server.listen") && text.contains("another program"), "{text}");
+    }
+}
