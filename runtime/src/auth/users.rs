@@ -82,7 +82,10 @@ impl Users {
     /// # Errors
     /// `AuthError` with all mistakes.
     pub fn load(settings: &settings::Users) -> Result<Users, AuthError> {
-        let file = settings.file.as_path();
+        Users::read(&settings.file, &settings.forbidden)
+    }
+
+    fn read(file: &Path, forbidden: &[String]) -> Result<Users, AuthError> {
         let refused = |what: String, remedy: &str| AuthError {
             mistakes: vec![Mistake { file: file.to_owned(), line: None, what, remedy: remedy.to_owned() }],
         };
@@ -100,7 +103,7 @@ impl Users {
             return Err(AuthError { mistakes });
         }
         let decoy = decoy(&users).map_err(|error| refused(error.to_string(), "start again"))?;
-        Ok(Users { by_name: users, forbidden: settings.forbidden.iter().cloned().collect(), decoy })
+        Ok(Users { by_name: users, forbidden: forbidden.iter().cloned().collect(), decoy })
     }
 
     /// How many there are.
@@ -289,18 +292,13 @@ mod tests {
 
     const HASH: &str = "$argon2id$v=19$m=8,t=1,p=1$c2FsdHNhbHQ$AAAAAAAAAAAAAAAAAAAAAA";
 
-    fn settings(file: PathBuf, forbidden: Vec<String>) -> settings::Users {
-        let none = std::time::Duration::ZERO;
-        settings::Users { file, forbidden, hashes_at_once: 1, failure_delay: none, failure_delay_longest: none }
-    }
-
     fn load(text: &str) -> Result<Users, AuthError> {
         let folder = tempfile::tempdir().expect("dir");
         std::fs::create_dir(folder.path().join("alice")).expect("home");
         let file = folder.path().join("users.toml");
         std::fs::write(&file, text).expect("write");
         std::fs::set_permissions(&file, PermissionsExt::from_mode(0o600)).expect("mode");
-        Users::load(&settings(file, vec!["root".into()]))
+        Users::read(&file, &["root".into()])
     }
 
     #[test]
@@ -361,8 +359,7 @@ mod tests {
         let file = folder.path().join("users.toml");
         std::fs::write(&file, "").expect("write");
         std::fs::set_permissions(&file, PermissionsExt::from_mode(0o664)).expect("mode");
-        let settings = settings(file, Vec::new());
-        let mistakes = Users::load(&settings).expect_err("writable").mistakes;
+        let mistakes = Users::read(&file, &[]).expect_err("writable").mistakes;
         assert!(mistakes[0].remedy.contains("chmod"), "{mistakes:?}");
     }
 
