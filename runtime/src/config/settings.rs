@@ -145,6 +145,8 @@ pub struct Users {
 pub struct Files {
     /// When an uploaded file is forced to disk: before its 226, or by the operating system in its own time.
     pub fsync: Fsync,
+    /// Entries of a folder in a reply to STAT; more are cut off, and the reply says so.
+    pub entries_in_reply: usize,
 }
 
 /// `[timeouts]`: one field for each [`crate::waits::Wait`].

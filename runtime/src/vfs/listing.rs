@@ -1,0 +1,141 @@
+//! A folder that is being listed, one batch of entries at a time.
+
+use std::ffi::OsStr;
+use std::mem::MaybeUninit;
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use cap_std::fs::{File, OpenOptions};
+use rustix::fs::{AtFlags, FileType, OFlags, RawDir, statat};
+use rustix::io::Errno;
+
+use super::fault::Fault;
+use super::root::{Inner, visible};
+use super::{VirtualPath, aside, entry, upload};
+use crate::ftp::effect::{Entry, FileError};
+
+/// How much of each entry is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Detail {
+    /// All facts.
+    Full,
+    /// The name is right; of the rest only `what` may be (NLST): saves a look at each file.
+    Names,
+}
+
+/// What the kernel is asked for at once: some 300 to 1,300 entries. So a listing of any length takes this
+/// much memory and one batch, and a thread only while a batch is made.
+const BATCH_BYTES: usize = 32 * 1024;
+
+/// A listing under way.
+#[derive(Debug)]
+pub struct Listing {
+    rest: Rest,
+    is_folder: bool,
+}
+
+#[derive(Debug)]
+enum Rest {
+    Folder(Arc<Folder>),
+    File(Option<Entry>),
+}
+
+#[derive(Debug)]
+struct Folder {
+    root: Arc<Inner>,
+    handle: File,
+    path: PathBuf,
+    detail: Detail,
+}
+
+impl Listing {
+    pub(super) fn open(root: &Arc<Inner>, path: &VirtualPath, detail: Detail) -> Result<Listing, Fault> {
+        visible(path)?;
+        match root.open(path.beneath(), OpenOptions::new().read(true), OFlags::DIRECTORY) {
+            Ok(handle) => {
+                let folder = Folder { root: root.clone(), handle, path: path.beneath().into(), detail };
+                Ok(Listing { rest: Rest::Folder(Arc::new(folder)), is_folder: true })
+            }
+            Err(Fault::NotAFolder) => {
+                let stat = root.look(path.beneath())?;
+                let name = path.name().ok_or(Fault::NotAFolder)?.as_bytes().to_vec();
+                let file = entry::entry(name, &stat, root.rights, &root.files.uniques);
+                Ok(Listing { rest: Rest::File(Some(file)), is_folder: false })
+            }
+            Err(fault) => Err(fault),
+        }
+    }
+
+    /// Whether these are the entries of a folder; if not, the one file that was named.
+    pub fn is_folder(&self) -> bool {
+        self.is_folder
+    }
+
+    /// The next entries, in the folder's order; `None` at the end. Entries that vanish meanwhile are left
+    /// out, as are uploads under way, `.` and `..`. A symlink shows what it leads to; one that leads out of
+    /// the root or nowhere shows as `Other`, so that its owner can see why the folder is not empty.
+    ///
+    /// # Errors
+    /// `FileError`.
+    pub async fn next(&mut self) -> Result<Option<Vec<Entry>>, FileError> {
+        match &mut self.rest {
+            Rest::File(file) => Ok(file.take().map(|file| vec![file])),
+            Rest::Folder(folder) => {
+                let folder = folder.clone();
+                aside(move || folder.batch()).await
+            }
+        }
+    }
+}
+
+impl Folder {
+    fn batch(&self) -> Result<Option<Vec<Entry>>, Fault> {
+        let mut buffer = [MaybeUninit::<u8>::uninit(); BATCH_BYTES];
+        let mut entries = Vec::new();
+        // A batch may hold nothing to show; only the kernel's own end is the end.
+        while entries.is_empty() {
+            let mut raw = RawDir::new(&self.handle, &mut buffer);
+            let mut any = false;
+            while let Some(found) = raw.next() {
+                let found = match found {
+                    Ok(found) => found,
+                    // The folder itself was removed.
+                    Err(Errno::NOENT) => return Ok(None),
+                    Err(errno) => return Err(errno.into()),
+                };
+                any = true;
+                let name = found.file_name().to_bytes();
+                if name != b"." && name != b".." && !upload::is_temporary(name) {
+                    entries.extend(self.entry(name, found.file_type())?);
+                }
+                if raw.is_buffer_empty() {
+                    break;
+                }
+            }
+            if !any {
+                return Ok(None);
+            }
+        }
+        Ok(Some(entries))
+    }
+
+    fn entry(&self, name: &[u8], what: FileType) -> Result<Option<Entry>, Fault> {
+        let root = &self.root;
+        if self.detail == Detail::Names && what != FileType::Unknown {
+            return Ok(Some(entry::name_only(name.to_vec(), what, root.rights)));
+        }
+        let flags = AtFlags::SYMLINK_NOFOLLOW | AtFlags::NO_AUTOMOUNT;
+        let mut stat = match statat(&self.handle, name, flags) {
+            Ok(stat) => stat,
+            Err(Errno::NOENT) => return Ok(None),
+            Err(errno) => return Err(errno.into()),
+        };
+        if FileType::from_raw_mode(stat.st_mode) == FileType::Symlink
+            && let Ok(target) = root.look(self.path.join(OsStr::from_bytes(name)))
+        {
+            stat = target;
+        }
+        Ok(Some(entry::entry(name.to_vec(), &stat, root.rights, &root.files.uniques)))
+    }
+}

@@ -1,0 +1,229 @@
+//! A user's root folder, and everything that is asked beneath it.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use cap_std::fs::{Dir, File, OpenOptions, OpenOptionsExt};
+use rustix::fs::{Access, AtFlags, OFlags, Stat, Timespec, Timestamps, UTIME_OMIT};
+
+use super::entry::{self, Uniques};
+use super::fault::Fault;
+use super::{Detail, Download, Listing, Upload, VirtualPath, aside, upload};
+use crate::auth::{Permit, Rights};
+use crate::config::settings;
+use crate::ftp::effect::{EntryKind, FileAnswer, FileError, FileQuestion};
+use crate::moment::Moment;
+
+/// What all roots share: `[files]`, and the key of MLSx's `unique`. Built once at the start.
+#[derive(Clone, Debug)]
+pub struct Files {
+    pub(super) settings: settings::Files,
+    pub(super) uniques: Uniques,
+}
+
+impl Files {
+    /// With `[files]` in force.
+    pub fn new(settings: &settings::Files) -> Files {
+        Files { settings: settings.clone(), uniques: Uniques::default() }
+    }
+}
+
+/// A user's root folder. Nothing outside it can be reached through this: each path is resolved by the kernel
+/// beneath the folder that was opened at login (`openat2`, `RESOLVE_BENEATH`). A symlink is followed where it
+/// stays inside; an absolute one, or one that climbs out, is denied.
+#[derive(Clone, Debug)]
+pub struct Root {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+pub(super) struct Inner {
+    pub(super) dir: Dir,
+    pub(super) rights: Rights,
+    pub(super) files: Files,
+}
+
+impl Root {
+    /// Opens the home folder of somebody who has logged in.
+    ///
+    /// # Errors
+    /// `FileError` if the folder is gone or closed to the server.
+    pub fn open(permit: &Permit, files: &Files) -> Result<Root, FileError> {
+        let dir = Dir::open_ambient_dir(permit.home(), cap_std::ambient_authority())?;
+        Ok(Root { inner: Arc::new(Inner { dir, rights: permit.rights(), files: files.clone() }) })
+    }
+
+    /// Answers what the machine asks about files.
+    ///
+    /// # Errors
+    /// `FileError`: the answer is no.
+    pub async fn answer(&self, question: FileQuestion) -> Result<FileAnswer, FileError> {
+        let inner = self.inner.clone();
+        match question {
+            FileQuestion::Enter(path) => inner.enter(&path)?,
+            FileQuestion::Facts(path) => return inner.facts(&path),
+            FileQuestion::RenameFrom(path) => inner.rename_from(&path)?,
+            FileQuestion::Entries(path) => return self.entries(&path).await,
+            FileQuestion::Delete(path) => aside(move || inner.delete(&path)).await?,
+            FileQuestion::MakeFolder(path) => aside(move || inner.make_folder(&path)).await?,
+            FileQuestion::RemoveFolder(path) => aside(move || inner.remove_folder(&path)).await?,
+            FileQuestion::Rename { from, to } => aside(move || inner.rename(&from, &to)).await?,
+            FileQuestion::SetModified(path, at) => aside(move || inner.set_modified(&path, at)).await?,
+        }
+        Ok(FileAnswer::Done)
+    }
+
+    /// Opens a regular file to be read from an offset.
+    ///
+    /// # Errors
+    /// `FileError`; `BeyondEnd` if the file is shorter than the offset.
+    pub fn open_download(&self, path: &VirtualPath, offset: u64) -> Result<Download, FileError> {
+        self.inner.allowed(self.inner.rights.read)?;
+        Download::open(&self.inner, path, offset)
+    }
+
+    /// Opens a file to be written. Offset 0: a new file that replaces what is there when it is committed.
+    /// Otherwise: the file that is there, from the offset, whose old rest is cut off.
+    ///
+    /// # Errors
+    /// `FileError`; `NotFound` or `BeyondEnd` if there is nothing to go on from.
+    pub async fn open_upload(&self, path: &VirtualPath, offset: u64) -> Result<Upload, FileError> {
+        let plan = if offset == 0 { upload::Plan::Replace } else { upload::Plan::GoOn(offset) };
+        self.open_to_write(path, plan).await
+    }
+
+    /// Opens a file to be written at its end; makes it if it is missing.
+    ///
+    /// # Errors
+    /// `FileError`.
+    pub async fn open_append(&self, path: &VirtualPath) -> Result<Upload, FileError> {
+        self.open_to_write(path, upload::Plan::Append).await
+    }
+
+    /// Opens a folder to be listed, or a file, which lists as itself.
+    ///
+    /// # Errors
+    /// `FileError`.
+    pub fn list(&self, path: &VirtualPath, detail: Detail) -> Result<Listing, FileError> {
+        self.inner.allowed(self.inner.rights.list)?;
+        Listing::open(&self.inner, path, detail)
+    }
+
+    async fn open_to_write(&self, path: &VirtualPath, plan: upload::Plan) -> Result<Upload, FileError> {
+        self.inner.allowed(self.inner.rights.write)?;
+        let (inner, path) = (self.inner.clone(), path.clone());
+        aside(move || Upload::open(&inner, &path, plan)).await
+    }
+
+    async fn entries(&self, path: &VirtualPath) -> Result<FileAnswer, FileError> {
+        let most = self.inner.files.settings.entries_in_reply;
+        let mut listing = self.list(path, Detail::Full)?;
+        let mut entries = Vec::new();
+        while let Some(batch) = listing.next().await? {
+            let room = most - entries.len();
+            let more = batch.len() > room;
+            entries.extend(batch.into_iter().take(room));
+            if more {
+                return Ok(FileAnswer::Entries { entries, more });
+            }
+        }
+        Ok(FileAnswer::Entries { entries, more: false })
+    }
+}
+
+impl Inner {
+    pub(super) fn allowed(&self, right: bool) -> Result<(), Fault> {
+        if right { Ok(()) } else { Err(Fault::Denied) }
+    }
+
+    /// Opens beneath the root. `O_NONBLOCK`: a FIFO opens at once, or not at all, instead of waiting for its
+    /// other end; regular files do not care.
+    pub(super) fn open(&self, path: impl AsRef<Path>, options: &mut OpenOptions, flags: OFlags) -> Result<File, Fault> {
+        let flags = flags | OFlags::NONBLOCK | OFlags::NOCTTY;
+        Ok(self.dir.open_with(path, options.custom_flags(flags.bits() as i32))?)
+    }
+
+    /// Facts of what a path leads to, symlinks followed.
+    pub(super) fn look(&self, path: impl AsRef<Path>) -> Result<Stat, Fault> {
+        self.stat(path, OFlags::PATH)
+    }
+
+    fn stat(&self, path: impl AsRef<Path>, flags: OFlags) -> Result<Stat, Fault> {
+        let options = &mut OpenOptions::new();
+        let handle = self.dir.open_with(path, options.read(true).custom_flags(flags.bits() as i32))?;
+        Ok(rustix::fs::fstat(&handle)?)
+    }
+
+    fn enter(&self, path: &VirtualPath) -> Result<(), Fault> {
+        visible(path)?;
+        let folder = self.dir.open_dir(path.beneath())?;
+        Ok(rustix::fs::accessat(&folder, ".", Access::EXEC_OK, AtFlags::empty())?)
+    }
+
+    fn facts(&self, path: &VirtualPath) -> Result<FileAnswer, Fault> {
+        visible(path)?;
+        let stat = self.look(path.beneath())?;
+        let name = path.name().unwrap_or("/").as_bytes().to_vec();
+        let mut entry = entry::entry(name, &stat, self.rights, &self.files.uniques);
+        entry.may.delete &= path.name().is_some();
+        Ok(FileAnswer::Entry(entry))
+    }
+
+    fn rename_from(&self, path: &VirtualPath) -> Result<(), Fault> {
+        self.removable(path)?;
+        self.stat(path.beneath(), OFlags::PATH | OFlags::NOFOLLOW).map(drop)
+    }
+
+    fn delete(&self, path: &VirtualPath) -> Result<(), Fault> {
+        self.removable(path)?;
+        Ok(self.dir.remove_file(path.beneath())?)
+    }
+
+    fn make_folder(&self, path: &VirtualPath) -> Result<(), Fault> {
+        self.allowed(self.rights.write)?;
+        creatable(path)?;
+        Ok(self.dir.create_dir(path.beneath())?)
+    }
+
+    fn remove_folder(&self, path: &VirtualPath) -> Result<(), Fault> {
+        self.removable(path)?;
+        Ok(self.dir.remove_dir(path.beneath())?)
+    }
+
+    /// An existing file is replaced: whoever may rename may delete, and tools upload under another name first.
+    fn rename(&self, from: &VirtualPath, to: &VirtualPath) -> Result<(), Fault> {
+        self.removable(from)?;
+        creatable(to)?;
+        Ok(self.dir.rename(from.beneath(), &self.dir, to.beneath())?)
+    }
+
+    fn set_modified(&self, path: &VirtualPath, at: Moment) -> Result<(), Fault> {
+        self.allowed(self.rights.write)?;
+        visible(path)?;
+        let file = self.open(path.beneath(), OpenOptions::new().read(true), OFlags::empty())?;
+        if entry::kind(rustix::fs::fstat(&file)?.st_mode) == EntryKind::Other {
+            return Err(Fault::NotRegular);
+        }
+        let seconds = at.seconds().try_into().map_err(|_| Fault::BadName)?;
+        let times = Timestamps {
+            last_access: Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT },
+            last_modification: Timespec { tv_sec: seconds, tv_nsec: (at.millis() % 1000 * 1_000_000) as _ },
+        };
+        Ok(rustix::fs::futimens(&file, &times)?)
+    }
+
+    fn removable(&self, path: &VirtualPath) -> Result<(), Fault> {
+        self.allowed(self.rights.delete && path.name().is_some())?;
+        visible(path)
+    }
+}
+
+/// Uploads under way are nobody's to see.
+pub(super) fn visible(path: &VirtualPath) -> Result<(), Fault> {
+    if path.name().is_some_and(|name| upload::is_temporary(name.as_bytes())) { Err(Fault::NotFound) } else { Ok(()) }
+}
+
+/// Nor is anything made under a name that would hide it.
+pub(super) fn creatable(path: &VirtualPath) -> Result<(), Fault> {
+    visible(path).map_err(|_| Fault::BadName)
+}

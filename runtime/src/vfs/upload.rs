@@ -1,0 +1,234 @@
+//! A file that is being written: hidden beside its place until it is whole, or in place where the client
+//! goes on with an earlier one.
+
+use std::fs::File;
+use std::io::Write;
+use std::os::unix::fs::FileExt;
+use std::sync::Arc;
+
+use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt};
+use rustix::fs::{Mode, OFlags};
+
+use super::aside;
+use super::entry;
+use super::fault::Fault;
+use super::path::VirtualPath;
+use super::root::{Inner, creatable};
+use crate::config::settings::Fsync;
+use crate::ftp::effect::{EntryKind, FileError};
+
+/// How the file is opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Plan {
+    /// A new file that takes the place of what is there, in one step at the end.
+    Replace,
+    /// The file that is there, from an offset; its old rest goes when the first new byte comes.
+    GoOn(u64),
+    /// The end of the file that is there, or of a new one.
+    Append,
+}
+
+/// A file, open for writing. Dropped without [`Upload::commit`], a replacement vanishes and the old file is
+/// as it was; in place, what was written stays, so that the client can go on from there.
+#[derive(Debug)]
+pub struct Upload {
+    file: Arc<File>,
+    place: Place,
+    fsync: Fsync,
+}
+
+#[derive(Clone, Debug)]
+enum Place {
+    /// Under a temporary name in its folder.
+    Hidden(Option<Arc<Hidden>>),
+    /// Next byte goes there; `cut`: the old rest is still to be cut off.
+    At { next: u64, cut: bool },
+    /// At the end, whoever else writes.
+    End,
+}
+
+#[derive(Debug)]
+struct Hidden {
+    folder: Dir,
+    temporary: String,
+    name: String,
+}
+
+impl Upload {
+    pub(super) fn open(root: &Inner, path: &VirtualPath, plan: Plan) -> Result<Upload, Fault> {
+        creatable(path)?;
+        let name = path.name().ok_or(Fault::IsAFolder)?;
+        let fsync = root.files.settings.fsync;
+        if plan == Plan::Replace {
+            return Upload::hidden(root, path, name, fsync);
+        }
+        let mut options = OpenOptions::new();
+        options.write(true).append(plan == Plan::Append).create(plan == Plan::Append).mode(0o666);
+        let file = root.open(path.beneath(), &mut options, OFlags::empty())?;
+        let stat = rustix::fs::fstat(&file)?;
+        if entry::kind(stat.st_mode) != EntryKind::File {
+            return Err(Fault::NotRegular);
+        }
+        let place = match plan {
+            Plan::GoOn(offset) if offset > stat.st_size.try_into().unwrap_or(0) => return Err(Fault::BeyondEnd),
+            Plan::GoOn(offset) => Place::At { next: offset, cut: true },
+            Plan::Append | Plan::Replace => Place::End,
+        };
+        Ok(Upload { file: Arc::new(file.into_std()), place, fsync })
+    }
+
+    /// What is there may be replaced if it is a regular file, and hands on its mode; a symlink is replaced
+    /// itself, whatever it leads to.
+    fn hidden(root: &Inner, path: &VirtualPath, name: &str, fsync: Fsync) -> Result<Upload, Fault> {
+        let mode = match root.look(path.beneath()) {
+            Ok(stat) => match entry::kind(stat.st_mode) {
+                EntryKind::File => Some(Mode::from_raw_mode(stat.st_mode)),
+                EntryKind::Folder => return Err(Fault::IsAFolder),
+                EntryKind::Other => return Err(Fault::NotRegular),
+            },
+            Err(Fault::NotFound) => None,
+            Err(fault) => return Err(fault),
+        };
+        let folder = root.dir.open_dir(path.parent().beneath())?;
+        let temporary = temporary_name(name)?;
+        let file = folder.open_with(&temporary, OpenOptions::new().write(true).create_new(true).mode(0o666))?;
+        let hidden = Hidden { folder, temporary, name: name.to_owned() };
+        let file = Arc::new(file.into_std());
+        let upload = Upload { file, place: Place::Hidden(Some(Arc::new(hidden))), fsync };
+        if let Some(mode) = mode {
+            rustix::fs::fchmod(&upload.file, mode)?;
+        }
+        Ok(upload)
+    }
+
+    /// Writes all of `block` behind what was written before and leaves it empty, its memory kept. After an
+    /// error, or if the future is dropped, the upload is to be dropped too.
+    ///
+    /// # Errors
+    /// `FileError`, such as `NoSpace`.
+    pub async fn write(&mut self, block: &mut Vec<u8>) -> Result<(), FileError> {
+        let (file, place, mut owned) = (self.file.clone(), self.place.clone(), std::mem::take(block));
+        let (next, owned) = aside(move || {
+            let next = place.write(&file, &owned)?;
+            owned.clear();
+            Ok((next, owned))
+        })
+        .await?;
+        self.place = next;
+        *block = owned;
+        Ok(())
+    }
+
+    /// The last step, before the client is told that all went well: forced to disk if `files.fsync` says so,
+    /// and under its own name.
+    ///
+    /// # Errors
+    /// `FileError`; a replacement is gone then.
+    pub async fn commit(self) -> Result<(), FileError> {
+        aside(move || self.finish()).await
+    }
+
+    /// Gives up: as a drop, but what was hidden is gone when this returns.
+    pub async fn abandon(mut self) {
+        if let Place::Hidden(hidden) = &mut self.place
+            && let Some(hidden) = hidden.take()
+        {
+            // The client is not told: it may be gone, and the folder may be as well.
+            let _ = aside(move || Ok(hidden.folder.remove_file(&hidden.temporary)?)).await;
+        }
+    }
+
+    fn finish(mut self) -> Result<(), Fault> {
+        if let Place::At { next, cut: true } = self.place {
+            self.file.set_len(next)?;
+        }
+        if self.fsync == Fsync::Always {
+            self.file.sync_all()?;
+        }
+        let Place::Hidden(hidden) = &mut self.place else { return Ok(()) };
+        if let Some(place) = hidden.as_ref() {
+            place.folder.rename(&place.temporary, &place.folder, &place.name)?;
+            if self.fsync == Fsync::Always {
+                rustix::fs::fsync(rustix::fs::openat(&place.folder, ".", FOLDER, Mode::empty())?)?;
+            }
+        }
+        *hidden = None;
+        Ok(())
+    }
+}
+
+/// The handle of a folder that was opened by path alone cannot be forced to disk; this one can.
+const FOLDER: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
+
+impl Place {
+    fn write(self, mut file: &File, block: &[u8]) -> Result<Place, Fault> {
+        match self {
+            Place::Hidden(_) | Place::End => {
+                file.write_all(block)?;
+                Ok(self)
+            }
+            Place::At { next, cut } => {
+                if cut {
+                    file.set_len(next)?;
+                }
+                file.write_all_at(block, next)?;
+                Ok(Place::At { next: next + block.len() as u64, cut: false })
+            }
+        }
+    }
+}
+
+impl Drop for Upload {
+    fn drop(&mut self) {
+        let Place::Hidden(Some(hidden)) = &mut self.place else { return };
+        let hidden = hidden.clone();
+        // To give a large file's blocks back takes the disk a while.
+        let remove = move || drop(hidden.folder.remove_file(&hidden.temporary));
+        match tokio::runtime::Handle::try_current() {
+            Ok(runtime) => drop(runtime.spawn_blocking(remove)),
+            Err(_) => remove(),
+        }
+    }
+}
+
+const MARK: &str = ".portcullis-";
+const END: &str = ".part";
+const RANDOM_BYTES: usize = 8;
+
+/// `.NAME.portcullis-0123456789abcdef.part`, NAME cut so that the whole fits in a name.
+fn temporary_name(name: &str) -> Result<String, Fault> {
+    let mut random = [0; RANDOM_BYTES];
+    aws_lc_rs::rand::fill(&mut random).map_err(|_| Fault::Io)?;
+    let room = VirtualPath::PART_BYTES_MAX - 1 - MARK.len() - 2 * RANDOM_BYTES - END.len();
+    let kept = &name[..name.floor_char_boundary(room)];
+    Ok(format!(".{kept}{MARK}{:016x}{END}", u64::from_be_bytes(random)))
+}
+
+/// Whether a name is one of an upload under way.
+pub(super) fn is_temporary(name: &[u8]) -> bool {
+    let Some(rest) = name.strip_prefix(b".").and_then(|rest| rest.strip_suffix(END.as_bytes())) else {
+        return false;
+    };
+    let Some((rest, random)) = rest.split_at_checked(rest.len().saturating_sub(2 * RANDOM_BYTES)) else {
+        return false;
+    };
+    rest.ends_with(MARK.as_bytes()) && random.iter().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn temporary_names_fit_and_are_known_again() {
+        for name in ["a", &"x".repeat(255), &"\u{e9}".repeat(127)] {
+            let temporary = temporary_name(name).expect("name");
+            assert!(temporary.len() <= VirtualPath::PART_BYTES_MAX, "{temporary}");
+            assert!(is_temporary(temporary.as_bytes()), "{temporary}");
+        }
+        assert_ne!(temporary_name("a").expect("name"), temporary_name("a").expect("name"));
+        for name in ["a.part", ".a.part", ".portcullis-.part", ".a.portcullis-0123456789abcdeF.part", ""] {
+            assert!(!is_temporary(name.as_bytes()), "{name}");
+        }
+    }
+}
