@@ -5,16 +5,16 @@
 //! know: FTP, sockets, what a policy says.
 
 pub mod attempt;
-pub mod login;
-pub mod name;
+mod login;
+mod name;
 pub mod password;
-pub mod permit;
-pub mod secret;
-pub mod users;
+mod permit;
+mod secret;
+mod users;
 
 pub use attempt::AttemptTags;
 pub use login::Login;
 pub use name::{NameError, UserName};
 pub use permit::{Permit, Rights};
 pub use secret::Secret;
-pub use users::{AuthError, Mistake, Users};
+pub use users::Users;

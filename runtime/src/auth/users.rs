@@ -1,7 +1,6 @@
 //! The file of users, checked whole: every mistake at once, each with its line, key path and remedy.
 
 use std::collections::{HashMap, HashSet};
-use std::fmt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -12,7 +11,7 @@ use super::name::UserName;
 use super::password::Hash;
 use super::permit::Rights;
 use super::secret::Secret;
-use crate::config::settings;
+use crate::config::{Mistake, nearest, plain, settings};
 
 /// The keys of one `[[user]]`.
 const KEYS: [&str; 5] = ["name", "password", "home", "read-only", "enabled"];
@@ -35,62 +34,24 @@ pub struct Users {
     decoy: Hash,
 }
 
-/// One mistake of the operator's in the file of users.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Mistake {
-    /// The file.
-    pub file: PathBuf,
-    /// From 1, where it is about a line.
-    pub line: Option<usize>,
-    /// What is wrong, with the key path.
-    pub what: String,
-    /// What to do about it.
-    pub remedy: String,
-}
-
-impl fmt::Display for Mistake {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "{}\n  at {}", self.what, self.file.display())?;
-        if let Some(line) = self.line {
-            write!(out, ":{line}")?;
-        }
-        write!(out, "\n  {}", self.remedy)
-    }
-}
-
-/// Every mistake that was found; never empty.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AuthError {
-    /// In the order of the file.
-    pub mistakes: Vec<Mistake>,
-}
-
-impl fmt::Display for AuthError {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (at, mistake) in self.mistakes.iter().enumerate() {
-            write!(out, "{}{mistake}", if at == 0 { "" } else { "\n" })?;
-        }
-        Ok(())
-    }
-}
-
-impl std::error::Error for AuthError {}
-
 impl Users {
     /// Reads and checks the file of users: form, names, hashes, homes, and that nobody else can write it.
     ///
     /// # Errors
-    /// `AuthError` with all mistakes.
-    pub fn load(settings: &settings::Users) -> Result<Users, AuthError> {
+    /// All mistakes, in the order of the file.
+    pub fn load(settings: &settings::Users) -> Result<Users, Vec<Mistake>> {
         Users::read(&settings.file, &settings.forbidden)
     }
 
-    fn read(file: &Path, forbidden: &[String]) -> Result<Users, AuthError> {
-        let refused = |what: String, remedy: &str| AuthError {
-            mistakes: vec![Mistake { file: file.to_owned(), line: None, what, remedy: remedy.to_owned() }],
+    fn read(file: &Path, forbidden: &[String]) -> Result<Users, Vec<Mistake>> {
+        let refused = |what: String, remedy: &str| {
+            vec![Mistake { what, place: Some(file.display().to_string()), remedy: Some(remedy.to_owned()) }]
         };
         let text = std::fs::read_to_string(file).map_err(|error| {
-            refused(format!("cannot read the file of users: {error}"), "`users.file` names it; it is TOML in UTF-8")
+            refused(
+                format!("cannot read the file of users: {}", plain(&error)),
+                "`users.file` names it; it is TOML in UTF-8",
+            )
         })?;
         let mut book = Book::new(file, &text);
         let mode = std::fs::metadata(file).map(|meta| meta.permissions().mode()).unwrap_or_default();
@@ -100,7 +61,7 @@ impl Users {
         book.users();
         let Book { users, mistakes, .. } = book;
         if !mistakes.is_empty() {
-            return Err(AuthError { mistakes });
+            return Err(mistakes);
         }
         let decoy = decoy(&users).map_err(|error| refused(error.to_string(), "start again"))?;
         Ok(Users { by_name: users, forbidden: forbidden.iter().cloned().collect(), decoy })
@@ -159,9 +120,10 @@ impl<'a> Book<'a> {
     }
 
     fn mistake(&mut self, at: Option<usize>, what: impl Into<String>, remedy: impl Into<String>) {
-        let line = at.map(|at| 1 + self.text.as_bytes().iter().take(at).filter(|byte| **byte == b'\n').count());
-        let file = self.file.to_owned();
-        self.mistakes.push(Mistake { file, line, what: what.into(), remedy: remedy.into() });
+        let file = self.file.display();
+        let line = |at| 1 + self.text.as_bytes().iter().take(at).filter(|byte| **byte == b'\n').count();
+        let place = at.map_or(file.to_string(), |at| format!("{file}:{}", line(at)));
+        self.mistakes.push(Mistake { what: what.into(), place: Some(place), remedy: Some(remedy.into()) });
     }
 
     fn users(&mut self) {
@@ -191,7 +153,8 @@ impl<'a> Book<'a> {
     fn user(&mut self, index: usize, start: usize, row: &DeTable<'_>) {
         let before = self.mistakes.len();
         for key in row.keys().filter(|key| !KEYS.contains(&&**key.get_ref())) {
-            let remedy = format!("did you mean `{}`?", nearest(key.get_ref()));
+            let near = nearest(key.get_ref(), KEYS.into_iter());
+            let remedy = near.map_or(EXAMPLE.to_owned(), |near| format!("did you mean `{near}`?"));
             self.mistake(Some(key.span().start), format!("unknown key `user[{index}].{}`", key.get_ref()), remedy);
         }
         let name = self.text_of(index, start, row, "name", "the name that the user types").and_then(|(name, at)| {
@@ -227,7 +190,7 @@ impl<'a> Book<'a> {
                         None
                     }
                     Err(error) => {
-                        let what = format!("`user[{index}].home`: cannot use `{home}`: {error}");
+                        let what = format!("`user[{index}].home`: cannot use `{home}`: {}", plain(&error));
                         self.mistake(
                             Some(at),
                             what,
@@ -282,17 +245,13 @@ impl<'a> Book<'a> {
 
 const EXAMPLE: &str = "the file holds a [[user]] for each user, with `name`, `password` and `home`";
 
-fn nearest(key: &str) -> &'static str {
-    KEYS.into_iter().min_by_key(|known| strsim::damerau_levenshtein(key, known)).unwrap_or(KEYS[0])
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     const HASH: &str = "$argon2id$v=19$m=8,t=1,p=1$c2FsdHNhbHQ$AAAAAAAAAAAAAAAAAAAAAA";
 
-    fn load(text: &str) -> Result<Users, AuthError> {
+    fn load(text: &str) -> Result<Users, Vec<Mistake>> {
         let folder = tempfile::tempdir().expect("dir");
         std::fs::create_dir(folder.path().join("alice")).expect("home");
         let file = folder.path().join("users.toml");
@@ -323,8 +282,7 @@ mod tests {
     fn all_mistakes_are_told_at_once_with_their_lines() {
         let text = "[[user]]\nname = 'bob '\npasswort = 'x'\npassword = 'hunter2'\nhome = 'nowhere'\n\
                     [[user]]\nread-only = 'yes'\n[server]\n";
-        let mistakes = load(text).expect_err("mistakes").mistakes;
-        let lines: Vec<_> = mistakes.iter().map(|mistake| mistake.line.expect("line")).collect();
+        let mistakes = load(text).expect_err("mistakes");
         let told: Vec<_> = mistakes.iter().map(ToString::to_string).collect();
         let expected = [
             (8, "unknown key `server`"),
@@ -338,8 +296,9 @@ mod tests {
             (7, "`user[1].read-only` is no flag"),
         ];
         for (line, text) in expected {
-            let found = mistakes.iter().any(|mistake| mistake.line == Some(line) && mistake.what.contains(text));
-            assert!(found, "{line} {text}: {told:#?} {lines:?}");
+            let place = format!("users.toml:{line}");
+            let found = mistakes.iter().any(|m| m.what.contains(text) && m.place.as_ref().unwrap().ends_with(&place));
+            assert!(found, "{line} {text}: {told:#?}");
         }
         assert_eq!(mistakes.len(), expected.len(), "{told:#?}");
         assert!(told.iter().any(|told| told.contains("did you mean `password`?")), "{told:#?}");
@@ -349,7 +308,7 @@ mod tests {
     #[test]
     fn a_name_that_is_there_twice_is_a_mistake() {
         let row = format!("[[user]]\nname='alice'\npassword='{HASH}'\nhome='alice'\n");
-        let mistakes = load(&format!("{row}{row}")).expect_err("twice").mistakes;
+        let mistakes = load(&format!("{row}{row}")).expect_err("twice");
         assert!(mistakes[0].what.contains("twice"), "{mistakes:?}");
     }
 
@@ -359,13 +318,13 @@ mod tests {
         let file = folder.path().join("users.toml");
         std::fs::write(&file, "").expect("write");
         std::fs::set_permissions(&file, PermissionsExt::from_mode(0o664)).expect("mode");
-        let mistakes = Users::read(&file, &[]).expect_err("writable").mistakes;
-        assert!(mistakes[0].remedy.contains("chmod"), "{mistakes:?}");
+        let mistakes = Users::read(&file, &[]).expect_err("writable");
+        assert!(mistakes[0].to_string().contains("chmod"), "{mistakes:?}");
     }
 
     #[test]
     fn text_that_is_no_toml_is_told_with_its_line() {
-        let mistakes = load("[[user]]\nname = \n").expect_err("no TOML").mistakes;
-        assert_eq!(mistakes[0].line, Some(2), "{mistakes:?}");
+        let mistakes = load("[[user]]\nname = \n").expect_err("no TOML");
+        assert!(mistakes[0].to_string().contains("users.toml:2"), "{mistakes:?}");
     }
 }

@@ -122,7 +122,7 @@ fn users(at: &mut Section<'_, '_>, base: &Path) -> Users {
 }
 
 fn files(at: &mut Section<'_, '_>) -> Files {
-    Files { fsync: fsync(at) }
+    Files { fsync: fsync(at), entries_in_reply: at.count("entries-in-reply", 1..=100_000) }
 }
 
 fn fsync(at: &mut Section<'_, '_>) -> Fsync {
