@@ -1,6 +1,7 @@
 //! A server's configuration as a test writes it: a few lines over the defaults, small waits, a scratch folder.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use toml::{Table, Value};
@@ -29,6 +30,8 @@ impl Config {
         let mut file = Table::new();
         file.insert("user".into(), Value::Array(vec![Value::Table(user)]));
         fs::write(&users, toml::to_string(&file).expect("TOML")).expect("the users can be written");
+        // Whatever the umask: a file that others may write is refused.
+        fs::set_permissions(&users, fs::Permissions::from_mode(0o600)).expect("the mode can be set");
 
         let mut config = Config { table: Table::new() };
         config

@@ -1,5 +1,7 @@
 //! A server's log, line by line, as JSON.
 
+use std::net::SocketAddr;
+
 use serde_json::Value;
 
 /// One line.
@@ -37,6 +39,12 @@ impl Line {
     /// Whether this line is the outcome of a connection.
     pub fn is_outcome(&self) -> bool {
         self.message() == "connection.ended"
+    }
+
+    /// Whether the line is about a client at `address`, whatever its port.
+    pub fn peer_is(&self, address: &str) -> bool {
+        let peer = self.text("peer");
+        peer.parse::<SocketAddr>().is_ok_and(|peer| peer.ip().to_string() == address) || peer == address
     }
 
     fn field(&self, name: &str) -> Option<&Value> {
