@@ -31,10 +31,12 @@ pub enum Wait {
     Store,
     /// Sessions end after a request to stop.
     Drain,
+    /// A request comes over the admin socket, or its answer is taken.
+    Admin,
 }
 
 impl Wait {
-    /// The key under `[timeouts]` (for `Ruling` and `Store`: `policies.deadline`, `store.deadline`).
+    /// The key under `[timeouts]` (for `Ruling`, `Store` and `Admin`: `deadline` of `[policies]`, `[store]`, `[admin]`).
     pub const fn name(self) -> &'static str {
         match self {
             Wait::Handshake => "handshake",
@@ -47,6 +49,7 @@ impl Wait {
             Wait::Ruling => "ruling",
             Wait::Store => "store",
             Wait::Drain => "drain",
+            Wait::Admin => "admin",
         }
     }
 
@@ -63,6 +66,7 @@ impl Wait {
             Wait::Ruling => limits.ruling,
             Wait::Store => limits.store,
             Wait::Drain => limits.drain,
+            Wait::Admin => limits.admin,
         }
     }
 }

@@ -1,3 +1,12 @@
-//! The control socket of a running server.
+//! The control socket of a running server, and its log.
 //!
-//! Trust: whoever may open a 0600 socket of this user; requests are still bounded and parsed. Must not know: rustls, wasmtime, the wire protocol of clients.
+//! Trust: whoever may open a 0600 socket of this user and is this user or root; requests are still bounded
+//! and parsed. Must not know: rustls, wasmtime, the protocol of clients.
+
+pub mod client;
+pub mod log;
+pub mod request;
+pub mod socket;
+
+pub use request::{BanRow, PolicyRow, Refusal, Reply, Request, Status};
+pub use socket::Socket;

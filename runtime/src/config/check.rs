@@ -32,8 +32,25 @@ pub(super) fn settings(top: &mut Section<'_, '_>, base: &Path) -> Settings {
     let policies = top.section("policies", |at| policies(at, &mut timeouts));
     let chain = chain(top, base);
     let keys = top.section_over("keys", "policies", |at| keys(at, base));
+    let admin = top.section("admin", |at| admin(at, &mut timeouts));
     let log = top.section("log", log);
-    Settings { server, tls, passive, users, files, timeouts, limits, store, bans, networks, policies, chain, keys, log }
+    Settings {
+        server,
+        tls,
+        passive,
+        users,
+        files,
+        timeouts,
+        limits,
+        store,
+        bans,
+        networks,
+        policies,
+        chain,
+        keys,
+        admin,
+        log,
+    }
 }
 
 fn server(at: &mut Section<'_, '_>, base: &Path) -> Server {
@@ -140,9 +157,10 @@ fn timeouts(at: &mut Section<'_, '_>) -> Timeouts {
         stalled: at.span("stalled", tenth..=seconds(HOUR)),
         linger: at.span("linger", millis(10)..=seconds(60)),
         drain: at.span("drain", Duration::ZERO..=seconds(HOUR)),
-        // Both stand in other sections and are filled in when those are read.
+        // These stand in other sections and are filled in when those are read.
         ruling: Duration::ZERO,
         store: Duration::ZERO,
+        admin: Duration::ZERO,
     }
 }
 
@@ -352,6 +370,16 @@ fn bounds(at: &mut Section<'_, '_>) -> Bounds {
 fn free_table(at: &mut Section<'_, '_>, key: &str) -> serde_json::Value {
     let table = |node: &Node| matches!(node.what, What::Table(_)).then(|| node.json());
     at.optional(key, "a table", table).unwrap_or_else(|| serde_json::json!({}))
+}
+
+fn admin(at: &mut Section<'_, '_>, timeouts: &mut Timeouts) -> Admin {
+    timeouts.admin = at.span("deadline", millis(10)..=seconds(600));
+    Admin {
+        connections: at.count("connections", 1..=1000),
+        line_bytes: at.size("line-bytes", KIB..=MIB),
+        page: at.count("page", 1..=10_000),
+        accept_pause: at.span("accept-pause", millis(1)..=seconds(10)),
+    }
 }
 
 fn log(at: &mut Section<'_, '_>) -> Log {

@@ -38,6 +38,8 @@ pub struct Settings {
     pub chain: Vec<PolicySettings>,
     /// `[keys]`: the key policy.
     pub keys: PolicySettings,
+    /// `[admin]`
+    pub admin: Admin,
     /// `[log]`
     pub log: Log,
 }
@@ -165,6 +167,8 @@ pub struct Timeouts {
     pub ruling: Duration,
     /// `store.deadline`
     pub store: Duration,
+    /// `admin.deadline`
+    pub admin: Duration,
 }
 
 /// `[limits]`
@@ -380,6 +384,19 @@ pub struct Bounds {
     pub suspend_for: Duration,
     /// Its decisions under way at once.
     pub at_once: usize,
+}
+
+/// `[admin]`
+#[derive(Clone, Debug)]
+pub struct Admin {
+    /// Connections at once; more wait.
+    pub connections: usize,
+    /// Bytes of a request.
+    pub line_bytes: usize,
+    /// Bans in one answer; the rest in the next.
+    pub page: usize,
+    /// Pause before accepting again when that failed.
+    pub accept_pause: Duration,
 }
 
 /// `[log]`

@@ -1,0 +1,188 @@
+//! What can be asked of a running server: one line of JSON each way. This table is the whole of it.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::config::settings::Mode;
+use crate::ledger::{Ban, BanId, By, Reach, Subject};
+use crate::moment::Moment;
+use crate::store::Health;
+
+/// A request. What it answers stands beside it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "op", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Request {
+    /// How the server is: [`Status`].
+    Status {},
+    /// Bans in force, a page at a time: a list of [`BanRow`], empty behind the last.
+    BansList {
+        /// The last one of the page before.
+        after: Option<BanId>,
+    },
+    /// Ban somebody: the [`Ban`].
+    BansAdd {
+        /// Whom, as typed.
+        subject: String,
+        /// How long; `None`: until lifted.
+        seconds: Option<u64>,
+        /// For people.
+        reason: String,
+        /// How far.
+        reach: Reach,
+    },
+    /// Lift what is in force for a subject or has an id: the list of [`BanRow`] that are gone.
+    BansLift {
+        /// Subject or id, as typed.
+        which: String,
+    },
+    /// Everything about what bans a subject, an address or has an id: a list of [`Ban`], empty if nothing does.
+    BansExplain {
+        /// Subject, address or id, as typed.
+        which: String,
+    },
+    /// The policies in order of asking: a list of [`PolicyRow`].
+    PolicyList {},
+    /// Read configuration and components again, all or nothing: a list of [`PolicyRow`].
+    PolicyReload {},
+}
+
+/// The answer to a request.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reply {
+    /// As the request says.
+    Done(serde_json::Value),
+    /// It did not happen.
+    Refused(Refusal),
+}
+
+/// Why a request did not happen.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refusal {
+    /// In plain words; several where several things are wrong.
+    pub why: Vec<String>,
+    /// The request itself is wrong, rather than the state of the server.
+    pub usage: bool,
+}
+
+impl Reply {
+    /// An answer; one that cannot be written as JSON is our own fault and told so.
+    pub fn done<T: Serialize>(answer: &T) -> Reply {
+        match serde_json::to_value(answer) {
+            Ok(value) => Reply::Done(value),
+            Err(error) => Reply::refused(format!("the answer cannot be written: {error}")),
+        }
+    }
+
+    /// It did not work.
+    pub fn refused(why: impl Into<String>) -> Reply {
+        Reply::Refused(Refusal { why: vec![why.into()], usage: false })
+    }
+
+    /// It makes no sense.
+    pub fn usage(why: impl Into<String>) -> Reply {
+        Reply::Refused(Refusal { why: vec![why.into()], usage: true })
+    }
+}
+
+/// How the server is.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Status {
+    /// Of this program.
+    pub version: String,
+    /// The site.
+    pub site: String,
+    /// The node.
+    pub node: String,
+    /// When it was ready.
+    pub started: Moment,
+    /// When this was asked.
+    pub now: Moment,
+    /// Where it listens.
+    pub addresses: Vec<SocketAddr>,
+    /// Its state folder.
+    pub state: PathBuf,
+    /// Connections at present.
+    pub connections: usize,
+    /// Of these, not logged in.
+    pub unauthenticated: usize,
+    /// Bans in force.
+    pub bans: usize,
+    /// The shared store.
+    pub store: Health,
+    /// In order of asking.
+    pub policies: Vec<PolicyRow>,
+}
+
+/// A ban in a list: all but the evidence.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "as in `Ban`")]
+pub struct BanRow {
+    pub id: BanId,
+    pub subject: Subject,
+    pub reach: Reach,
+    pub reason: String,
+    pub by: By,
+    pub node: String,
+    pub site: String,
+    pub created: Moment,
+    pub expires: Option<Moment>,
+}
+
+impl From<&Ban> for BanRow {
+    fn from(ban: &Ban) -> BanRow {
+        BanRow {
+            id: ban.id,
+            subject: ban.subject.clone(),
+            reach: ban.reach,
+            reason: ban.reason.clone(),
+            by: ban.by.clone(),
+            node: ban.node.clone(),
+            site: ban.site.clone(),
+            created: ban.created,
+            expires: ban.expires,
+        }
+    }
+}
+
+/// A policy in a list.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct PolicyRow {
+    /// The operator's name for it; `keys` for the key policy.
+    pub name: String,
+    /// The version that it describes itself with.
+    pub version: String,
+    /// What it says of itself.
+    pub summary: String,
+    /// SHA-256 of its component.
+    pub digest: String,
+    /// SHA-256 of its settings as JSON.
+    pub settings: String,
+    /// Whether its verdicts are carried out.
+    pub mode: Mode,
+    /// Event kinds that it sees; empty for the key policy.
+    pub wants: Vec<String>,
+    /// `ready`, or why it is not asked at present.
+    pub health: String,
+    /// Calls since it was loaded.
+    pub calls: u64,
+    /// Of these, failures.
+    pub failures: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn requests_are_one_object_with_an_op() {
+        let request = Request::BansExplain { which: "192.0.2.7".into() };
+        let text = serde_json::to_string(&request).expect("json");
+        assert_eq!(text, r#"{"op":"bans-explain","which":"192.0.2.7"}"#);
+        assert_eq!(serde_json::from_str::<Request>(&text).expect("request"), request);
+        assert!(serde_json::from_str::<Request>(r#"{"op":"status","extra":1}"#).is_err());
+        assert!(serde_json::from_str::<Request>(r#"{"op":"shutdown"}"#).is_err());
+    }
+}
