@@ -37,6 +37,14 @@ impl Permit {
         Permit { user }
     }
 
+    /// Somebody who logged in, for tests of other rooms.
+    #[cfg(test)]
+    pub fn fixture(name: &str, home: &Path, rights: Rights) -> Permit {
+        let users = super::Users::fixture(&[(name, "", home, rights)]);
+        let name = UserName::parse(name).expect("name");
+        Permit { user: users.find(&name).expect("the user just made").clone() }
+    }
+
     /// Who logged in.
     pub fn user(&self) -> &UserName {
         &self.user.name

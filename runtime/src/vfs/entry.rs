@@ -33,6 +33,7 @@ pub(super) fn kind_of(what: FileType) -> EntryKind {
 }
 
 /// An entry with all its facts.
+#[allow(clippy::unnecessary_cast, reason = "the types of a stat differ between architectures")]
 pub(super) fn entry(name: Vec<u8>, stat: &Stat, rights: Rights, uniques: &Uniques) -> Entry {
     let what = kind(stat.st_mode);
     Entry {

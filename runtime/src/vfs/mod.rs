@@ -29,3 +29,6 @@ use fault::Fault;
 async fn aside<T: Send + 'static>(work: impl FnOnce() -> Result<T, Fault> + Send + 'static) -> Result<T, Fault> {
     tokio::task::spawn_blocking(work).await.unwrap_or(Err(Fault::Io))
 }
+
+#[cfg(test)]
+mod tests;
