@@ -222,6 +222,9 @@ fn bans(at: &mut Section<'_, '_>) -> Bans {
         message: at.line("message"),
         evidence: at.count("evidence", 0..=100),
         evidence_addresses: at.count("evidence-addresses", 1..=1_000_000),
+        queue: at.count("queue", 16..=1_000_000),
+        upkeep: at.span("upkeep", millis(10)..=seconds(HOUR)),
+        upkeep_batch: at.count("upkeep-batch", 1..=1_000_000),
     }
 }
 

@@ -241,6 +241,13 @@ pub struct Bans {
     pub shortest_v6_prefix: u8,
     /// When ban records reach the disk.
     pub fsync: Fsync,
+    /// Records that may wait for the disk or for the store, and bans that may wait for a slow session.
+    pub queue: usize,
+    /// How often ended bans are swept, failed writes tried again, and bans compared with the store: what it
+    /// lost is published again, what was lifted elsewhere ends here.
+    pub upkeep: Duration,
+    /// Bans that are swept, and bans that are compared with the store, in one such round.
+    pub upkeep_batch: usize,
     /// Text for a banned client when the ban has none; `%a` address, `%u` user, `%t` time left.
     pub message: String,
     /// Events of an address that are remembered as evidence; the oldest makes room.

@@ -17,6 +17,11 @@ impl BanId {
     pub const fn from_bits(bits: u128) -> BanId {
         BanId(bits)
     }
+
+    /// 32 of the random bits, for whatever should differ from ban to ban.
+    pub const fn chance(self) -> u32 {
+        self.0 as u32
+    }
 }
 
 impl fmt::Display for BanId {

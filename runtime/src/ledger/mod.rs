@@ -1,10 +1,25 @@
 //! The bans in force: a table in memory, durable on disk, published and learnt through the store.
 //!
 //! Trust: bans come from the executor and the admin socket, already clamped; records from disk and the
-//! store are checked here. Must not know: FTP, TLS, Wasm. All but `keeper.rs` is free of I/O.
+//! store are checked here. Must not know: FTP, TLS, Wasm. All but `keeper.rs`, `file.rs` (the disk) and
+//! `pool.rs` (the store) is free of I/O.
 
 pub mod ban;
+pub mod file;
+#[cfg(test)]
+pub mod fixtures;
+pub mod journal;
+pub mod keeper;
+pub mod message;
+mod pool;
+pub mod record;
+pub mod rules;
 pub mod subject;
+pub mod table;
+pub mod trie;
 
 pub use ban::{Ban, BanId, By, Evidence};
+pub use file::LedgerError;
+pub use keeper::{BanWriter, Bans, Standing, Which, open};
+pub use rules::NotImposed;
 pub use subject::{Reach, Subject};

@@ -4,11 +4,13 @@
 
 pub mod drain;
 pub mod listen;
+pub mod networks;
 pub mod peer;
 pub mod ports;
 pub mod socket;
 
 pub use drain::{Phase, Stop, Stopper};
 pub use listen::{BindError, Listener};
+pub use networks::Networks;
 pub use peer::Peer;
 pub use ports::{PassiveListener, Ports};

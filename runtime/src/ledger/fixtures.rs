@@ -1,0 +1,26 @@
+//! Bans for tests.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use super::{Ban, BanId, By, Reach, Subject};
+use crate::moment::Moment;
+
+/// A ban of the whole pool by an operator, with an id of its own.
+pub fn ban(subject: &str, created: Moment, seconds: Option<u64>) -> Arc<Ban> {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    Arc::new(Ban {
+        id: BanId::from_bits(u128::from(NEXT.fetch_add(1, Ordering::Relaxed))),
+        subject: Subject::parse(subject).expect(subject),
+        reach: Reach::Site,
+        reason: "test".into(),
+        message: None,
+        by: By::Operator { name: "root".into() },
+        node: "a".into(),
+        site: "s".into(),
+        created,
+        expires: seconds.map(|seconds| created.plus(Duration::from_secs(seconds))),
+        evidence: Vec::new(),
+    })
+}

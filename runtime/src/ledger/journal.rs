@@ -1,0 +1,141 @@
+//! The records of bans as bytes: one a line, `CRC32-in-hex JSON`. A file that was cut or damaged gives
+//! back every record that is whole.
+
+use std::io::{self, BufRead};
+
+use super::record::Record;
+
+const SUM_BYTES: usize = 8;
+
+/// What was read besides the records.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Reading {
+    /// Whole records.
+    pub records: usize,
+    /// Lines that are no record: something damaged the file.
+    pub damaged: usize,
+    /// Bytes up to the end of the last line that ends.
+    pub good_bytes: u64,
+    /// Bytes of a last line that does not end: the server was stopped while it wrote.
+    pub torn_bytes: u64,
+}
+
+/// The record's line.
+pub fn line(record: &Record) -> Vec<u8> {
+    let json = serde_json::to_vec(record).expect("a record has only names and numbers for keys");
+    let mut line = Vec::with_capacity(SUM_BYTES + 1 + json.len() + 1);
+    line.extend_from_slice(format!("{:08x} ", crc32fast::hash(&json)).as_bytes());
+    line.extend(json);
+    line.push(b'\n');
+    line
+}
+
+/// A line without its end as a record; `None` if it is not exactly what was written.
+pub fn parse(line: &[u8]) -> Option<Record> {
+    let (sum, rest) = line.split_at_checked(SUM_BYTES)?;
+    let json = rest.strip_prefix(b" ")?;
+    let sum = u32::from_str_radix(std::str::from_utf8(sum).ok()?, 16).ok()?;
+    if sum != crc32fast::hash(json) {
+        return None;
+    }
+    serde_json::from_slice(json).ok()
+}
+
+/// Reads records until the end, in the order in which they were written.
+///
+/// # Errors
+/// Those of `input`.
+pub fn read(mut input: impl BufRead, mut each: impl FnMut(Record)) -> io::Result<Reading> {
+    let mut reading = Reading::default();
+    let mut bytes = Vec::new();
+    loop {
+        bytes.clear();
+        let count = input.read_until(b'\n', &mut bytes)? as u64;
+        let Some(line) = bytes.strip_suffix(b"\n") else {
+            reading.torn_bytes = count;
+            return Ok(reading);
+        };
+        reading.good_bytes += count;
+        match parse(line) {
+            Some(record) => {
+                reading.records += 1;
+                each(record);
+            }
+            None => reading.damaged += 1,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::ledger::fixtures::ban;
+    use crate::ledger::record::Lift;
+    use crate::moment::Moment;
+
+    const NOW: Moment = Moment::from_millis(1_000_000);
+
+    fn three() -> Vec<Record> {
+        let first = ban("host:192.0.2.1", NOW, Some(60));
+        let lift = Lift::of(&first, NOW, "root", "a");
+        vec![Record::Ban(first), Record::Ban(ban("user:e\nve", NOW, None)), Record::Lift(Arc::new(lift))]
+    }
+
+    fn read_back(bytes: &[u8]) -> (Vec<Record>, Reading) {
+        let mut records = Vec::new();
+        let reading = read(bytes, |record| records.push(record)).expect("memory");
+        (records, reading)
+    }
+
+    #[test]
+    fn f_15_a_file_cut_at_any_byte_gives_back_its_whole_records() {
+        let records = three();
+        let lines: Vec<_> = records.iter().map(line).collect();
+        let whole = lines.concat();
+        for cut in 0..=whole.len() {
+            let (found, reading) = read_back(&whole[..cut]);
+            let mut end = 0;
+            let complete = lines
+                .iter()
+                .take_while(|line| {
+                    end += line.len();
+                    end <= cut
+                })
+                .count();
+            assert_eq!(found, records[..complete], "cut at {cut}");
+            assert_eq!(reading.damaged, 0);
+            assert_eq!(reading.good_bytes + reading.torn_bytes, cut as u64);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn f_15_a_flipped_bit_costs_its_own_record_alone(at in 0usize..10_000, bit in 0u8..8) {
+            let records = three();
+            let lines: Vec<_> = records.iter().map(line).collect();
+            let mut bytes = lines.concat();
+            let at = at % bytes.len();
+            bytes[at] ^= 1 << bit;
+            let (found, reading) = read_back(&bytes);
+            let mut end = 0;
+            let hit = lines.iter().take_while(|line| { end += line.len(); end <= at }).count();
+            // A lost line end joins its line with the next.
+            let joined = at + 1 == lines[..=hit].iter().map(Vec::len).sum::<usize>();
+            let spared = |number: usize| number != hit && !(joined && number == hit + 1);
+            for (number, record) in records.iter().enumerate().filter(|(number, _)| spared(*number)) {
+                prop_assert!(found.contains(record), "record {} of {:?}", number, reading);
+            }
+            prop_assert!(found.iter().all(|record| records.contains(record)));
+            prop_assert!(found.len() == records.len() || reading.damaged > 0 || reading.torn_bytes > 0);
+        }
+
+        #[test]
+        fn no_bytes_are_a_panic(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+            read_back(&bytes);
+        }
+    }
+}

@@ -1,0 +1,408 @@
+//! Keeps the ledger: answers who is banned, imposes and lifts, and sees to it that disk and store follow.
+//!
+//! Two handles: [`Bans`] asks; [`BanWriter`] acts, and only the executor of verdicts and the admin socket
+//! hold one. A ban is in force in the table first, then on disk, then acknowledged, then published.
+
+use std::collections::VecDeque;
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use parking_lot::{Mutex, RwLock};
+use serde::{Deserialize, Serialize};
+use tokio::sync::broadcast;
+
+use super::ban::{Ban, BanId, By, Evidence};
+use super::file::{Journal, LedgerError};
+use super::pool;
+use super::record::{Lift, Record};
+use super::rules::{Draft, NotImposed, Rules, reaches};
+use super::subject::{Reach, Subject};
+use super::table::{Inserted, Table};
+use crate::config::Settings;
+use crate::events::Label;
+use crate::moment::Moment;
+use crate::policy::BanOrder;
+use crate::store::{Derive, SharedStore};
+use crate::waits;
+
+/// Asks the ledger.
+#[derive(Clone, Debug)]
+pub struct Bans(Arc<Ledger>);
+
+/// Changes the ledger.
+#[derive(Clone, Debug)]
+pub struct BanWriter(Arc<Ledger>);
+
+/// Which bans to lift.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Which {
+    /// The ban with this id.
+    Id(BanId),
+    /// Whatever names exactly this subject.
+    Subject(Subject),
+}
+
+/// What `status` shows of the ledger.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Standing {
+    /// Bans in the table.
+    pub bans: usize,
+    /// Most bans that fit.
+    pub bans_max: usize,
+    /// Something in force is not on disk yet.
+    pub unsaved: bool,
+    /// Records that the store has not confirmed yet.
+    pub unpublished: usize,
+    /// Bans learnt from the store since start.
+    pub learnt: u64,
+    /// Look-ups that the store did not answer since start.
+    pub unanswered: u64,
+    /// Records in the store that could not be read, since start.
+    pub strange: u64,
+}
+
+/// The ledger's parts, shared by its handles and its upkeep.
+pub(super) struct Ledger {
+    pub(super) table: Arc<RwLock<Table>>,
+    pub(super) rules: Rules,
+    pub(super) journal: Journal,
+    pub(super) store: SharedStore,
+    pub(super) keys: Arc<dyn Derive>,
+    pub(super) store_deadline: Duration,
+    pub(super) value_bytes: usize,
+    pub(super) unpublished: Mutex<VecDeque<Record>>,
+    pub(super) cursor: Mutex<Option<BanId>>,
+    pub(super) queue: usize,
+    pub(super) batch: usize,
+    pub(super) learnt: AtomicU64,
+    pub(super) unanswered: AtomicU64,
+    pub(super) strange: AtomicU64,
+    news: broadcast::Sender<Arc<Ban>>,
+    bans_max: usize,
+}
+
+impl std::fmt::Debug for Ledger {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("Ledger").field("bans", &self.table.read().len()).finish_non_exhaustive()
+    }
+}
+
+/// Reads the journal and starts the upkeep. To be called within a tokio runtime; reads the disk, so before
+/// anybody is served.
+///
+/// # Errors
+/// What the operator must mend.
+pub fn open(settings: &Settings, store: SharedStore, keys: Arc<dyn Derive>) -> Result<(Bans, BanWriter), LedgerError> {
+    let bans = &settings.bans;
+    let table = Arc::new(RwLock::new(Table::new(bans.table)));
+    let journal = Journal::open(&settings.server.state, &table, bans.fsync, bans.queue, Moment::now())?;
+    let ledger = Arc::new(Ledger {
+        table,
+        rules: Rules::new(settings),
+        journal,
+        store,
+        keys,
+        store_deadline: settings.timeouts.store,
+        value_bytes: settings.store.value_bytes,
+        unpublished: Mutex::default(),
+        cursor: Mutex::default(),
+        queue: bans.queue,
+        batch: bans.upkeep_batch,
+        learnt: AtomicU64::new(0),
+        unanswered: AtomicU64::new(0),
+        strange: AtomicU64::new(0),
+        news: broadcast::channel(bans.queue).0,
+        bans_max: bans.table,
+    });
+    tokio::spawn(upkeep(Arc::downgrade(&ledger), bans.upkeep));
+    Ok((Bans(Arc::clone(&ledger)), BanWriter(ledger)))
+}
+
+/// Rounds of sweeping, retrying and comparing, until the last handle is gone.
+async fn upkeep(ledger: Weak<Ledger>, every: Duration) {
+    loop {
+        waits::pause(every).await;
+        let Some(ledger) = ledger.upgrade() else { return };
+        ledger.sweep(Moment::now());
+        pool::publish_waiting(&ledger).await;
+        pool::compare(&ledger, Moment::now()).await;
+    }
+}
+
+impl Bans {
+    /// The ban that refuses this address: of the host, of a network around it, of one of its classes.
+    pub fn on_host(&self, ip: IpAddr, classes: &[Label], now: Moment) -> Option<Arc<Ban>> {
+        self.on_host_of(ip, || classes.iter(), now)
+    }
+
+    /// The same, with classes that are only looked up if some class is banned. Allocates nothing.
+    pub fn on_host_of<'a, I>(&self, ip: IpAddr, classes: impl FnOnce() -> I, now: Moment) -> Option<Arc<Ban>>
+    where
+        I: IntoIterator<Item = &'a Label>,
+    {
+        let table = self.0.table.read();
+        let classes = table.bans_classes().then(classes).into_iter().flatten().map(Label::as_str);
+        let ban = table.on_host(ip, classes, now)?;
+        if self.0.rules.protects(ip) { None } else { Some(Arc::clone(ban)) }
+    }
+
+    /// The ban that refuses this user from this address: of the user, or of the user there.
+    pub fn on_user(&self, user: &str, ip: IpAddr, now: Moment) -> Option<Arc<Ban>> {
+        let ban = self.0.table.read().on_user(user, ip, now).cloned()?;
+        if self.0.rules.protects(ip) { None } else { Some(ban) }
+    }
+
+    /// The ban that holds for this subject: its own, or a wider one that includes it.
+    pub fn find(&self, subject: &Subject, now: Moment) -> Option<Arc<Ban>> {
+        self.0.table.read().find(subject, now).cloned()
+    }
+
+    /// By id.
+    pub fn get(&self, id: BanId) -> Option<Arc<Ban>> {
+        self.0.table.read().get(id).cloned()
+    }
+
+    /// All bans in force, oldest first.
+    pub fn list(&self, now: Moment) -> Vec<Arc<Ban>> {
+        let mut bans: Vec<_> = self.0.table.read().iter(now).cloned().collect();
+        bans.sort_by_key(|ban| (ban.created, ban.id));
+        bans
+    }
+
+    /// How many bans the table holds; some may have ended a moment ago.
+    pub fn len(&self) -> usize {
+        self.0.table.read().len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Asks the store about an address that the ledger does not ban. What it learns is in force here from
+    /// then on. A store that is away is a no, at once; a slow one after its deadline.
+    pub async fn ask_pool_host(&self, ip: IpAddr, classes: &[Label], now: Moment) -> Option<Arc<Ban>> {
+        pool::ask(&self.0, pool::Asked { ip, user: None, classes }, now).await
+    }
+
+    /// Asks the store about a user from an address.
+    pub async fn ask_pool_user(&self, user: &str, ip: IpAddr, now: Moment) -> Option<Arc<Ban>> {
+        pool::ask(&self.0, pool::Asked { ip, user: Some(user), classes: &[] }, now).await
+    }
+
+    /// Every ban that comes into force here from now on, whether imposed, added or learnt. A receiver that
+    /// lags is told so and should look its subjects up again.
+    pub fn watch(&self) -> broadcast::Receiver<Arc<Ban>> {
+        self.0.news.subscribe()
+    }
+
+    /// What `status` shows.
+    pub fn standing(&self) -> Standing {
+        Standing {
+            bans: self.len(),
+            bans_max: self.0.bans_max,
+            unsaved: self.0.journal.is_behind(),
+            unpublished: self.0.unpublished.lock().len(),
+            learnt: self.0.learnt.load(Ordering::Relaxed),
+            unanswered: self.0.unanswered.load(Ordering::Relaxed),
+            strange: self.0.strange.load(Ordering::Relaxed),
+        }
+    }
+}
+
+impl BanWriter {
+    /// Carries out a policy's order. In force at once; on disk when this returns, or told and tried again;
+    /// published within the store's deadline, or tried again later. Who is banned already stays banned as
+    /// he is: trying again does not lengthen it.
+    ///
+    /// # Errors
+    /// Why there is no such ban.
+    pub async fn impose(&self, order: BanOrder, evidence: Vec<Evidence>, now: Moment) -> Result<Arc<Ban>, NotImposed> {
+        let id = random_id();
+        let (draft, clamped) = self.0.rules.of_policy(order, evidence, id);
+        self.enter(draft, id, now, clamped).await
+    }
+
+    /// Bans on an operator's word, as long as he says.
+    ///
+    /// # Errors
+    /// Why there is no such ban.
+    pub async fn add(
+        &self,
+        subject: Subject,
+        span: Option<Duration>,
+        reason: String,
+        reach: Reach,
+        operator: &str,
+        now: Moment,
+    ) -> Result<Arc<Ban>, NotImposed> {
+        let by = By::Operator { name: operator.to_owned() };
+        let draft = Draft { subject, span, reason, message: None, reach, by, evidence: Vec::new() };
+        self.enter(draft, random_id(), now, false).await
+    }
+
+    /// Ends bans, here and in the pool, and returns those that were in force.
+    pub async fn lift(&self, which: Which, operator: &str, now: Moment) -> Vec<Arc<Ban>> {
+        let ledger = &self.0;
+        let mut bans: Vec<Arc<Ban>> = match &which {
+            Which::Id(id) => ledger.table.read().get(*id).cloned().into_iter().collect(),
+            Which::Subject(subject) => ledger.table.read().exactly(subject, now).cloned().into_iter().collect(),
+        };
+        if let Which::Subject(subject) = &which {
+            // One that only other nodes know so far.
+            for ban in pool::bans_of(ledger, subject, now).await {
+                if bans.iter().all(|known| known.id != ban.id) {
+                    bans.push(ban);
+                }
+            }
+        }
+        for ban in &bans {
+            let lift = Arc::new(Lift::of(ban, now, operator, ledger.rules.node()));
+            tracing::info!(
+                subject = %ban.subject.to_string().escape_debug(),
+                id = %ban.id,
+                operator = %operator.escape_debug(),
+                "ban.lifted"
+            );
+            let saving = ledger.lift(Arc::clone(&lift), now);
+            // Told by the writer, and written again by the upkeep.
+            let _ = saving.saved().await;
+            if ban.reach != Reach::Node {
+                pool::publish_or_queue(ledger, Record::Lift(lift)).await;
+            }
+        }
+        bans
+    }
+
+    /// The asking side.
+    pub fn bans(&self) -> Bans {
+        Bans(Arc::clone(&self.0))
+    }
+
+    async fn enter(&self, mut draft: Draft, id: BanId, now: Moment, clamped: bool) -> Result<Arc<Ban>, NotImposed> {
+        let ledger = &self.0;
+        ledger.rules.permit(&draft.subject)?;
+        let (ban, saving) = {
+            let mut table = ledger.table.write();
+            let mut created = now;
+            if let Some(lift) = table.lift_of(&draft.subject) {
+                created = created.max(lift.at.plus(Duration::from_millis(1)));
+            }
+            if let Some(known) = table.exactly(&draft.subject, now) {
+                if reaches(known.reach, draft.reach) {
+                    return Ok(Arc::clone(known));
+                }
+                // A wider reach takes its place, and must outlast it to do so.
+                draft.span = match (draft.span, known.expires) {
+                    (Some(span), Some(end)) => Some(span.max(created.until(end) + Duration::from_millis(1))),
+                    _ => None,
+                };
+            }
+            let ban = ledger.rules.ban(draft, id, created);
+            match table.insert(Arc::clone(&ban), now) {
+                Inserted::Added | Inserted::Replaced(_) => {}
+                Inserted::Kept(known) => return Ok(known),
+                Inserted::Full => {
+                    tracing::error!(bans = ledger.bans_max, subject = %ban.subject.to_string().escape_debug(), "ledger.full");
+                    return Err(NotImposed::Full(ledger.bans_max));
+                }
+                Inserted::Lifted(_) | Inserted::Useless => return Err(NotImposed::Empty(ban.subject.clone())),
+            }
+            // Under the lock, so that the journal has records of one subject in the order of the table.
+            let saving = ledger.journal.append(&Record::Ban(Arc::clone(&ban)));
+            (ban, saving)
+        };
+        let (policy, digest) = signature(&ban.by);
+        tracing::info!(
+            subject = %ban.subject.to_string().escape_debug(),
+            id = %ban.id,
+            policy = %policy.escape_debug(),
+            digest,
+            reach = ?ban.reach,
+            expires = %ban.expires.map_or_else(|| "never".to_owned(), |end| end.to_string()),
+            clamped,
+            reason = %ban.reason.escape_debug(),
+            "ban.imposed"
+        );
+        ledger.announce(&ban);
+        // Told by the writer, and written again by the upkeep: the ban holds all the same.
+        let _ = saving.saved().await;
+        if ban.reach != Reach::Node {
+            pool::publish_or_queue(ledger, Record::Ban(Arc::clone(&ban))).await;
+        }
+        Ok(ban)
+    }
+}
+
+impl Ledger {
+    /// Ends what a lift ends, durably.
+    pub(super) fn lift(&self, lift: Arc<Lift>, now: Moment) -> super::file::Saving {
+        let mut table = self.table.write();
+        table.lift(Arc::clone(&lift), now);
+        self.journal.append(&Record::Lift(lift))
+    }
+
+    /// Takes in a ban that another node made. `None`: it is not in force here.
+    pub(super) fn learn(&self, ban: Arc<Ban>, now: Moment) -> Option<Arc<Ban>> {
+        let mut table = self.table.write();
+        match table.insert(Arc::clone(&ban), now) {
+            Inserted::Added | Inserted::Replaced(_) => {}
+            Inserted::Kept(known) => return Some(known),
+            Inserted::Lifted(lift) => {
+                // The store holds an older copy: tell it again.
+                drop(table);
+                pool::queue(self, Record::Lift(lift));
+                return None;
+            }
+            Inserted::Full => {
+                tracing::error!(bans = self.bans_max, "ledger.full");
+                // It refuses this client all the same.
+                return Some(ban);
+            }
+            Inserted::Useless => return None,
+        }
+        self.journal.append(&Record::Ban(Arc::clone(&ban))).in_background();
+        drop(table);
+        self.learnt.fetch_add(1, Ordering::Relaxed);
+        tracing::info!(
+            subject = %ban.subject.to_string().escape_debug(),
+            id = %ban.id,
+            node = %ban.node.escape_debug(),
+            site = %ban.site.escape_debug(),
+            expires = %ban.expires.map_or_else(|| "never".to_owned(), |end| end.to_string()),
+            "ban.learnt"
+        );
+        self.announce(&ban);
+        Some(ban)
+    }
+
+    fn sweep(&self, now: Moment) {
+        let held = {
+            let mut table = self.table.write();
+            table.sweep(now, self.batch);
+            table.len() + table.lifts().len()
+        };
+        self.journal.tidy(held, self.batch);
+    }
+
+    fn announce(&self, ban: &Arc<Ban>) {
+        // Nobody may be listening.
+        drop(self.news.send(Arc::clone(ban)));
+    }
+}
+
+/// Policy and digest, or the operator, for the log.
+fn signature(by: &By) -> (&str, &str) {
+    match by {
+        By::Policy { name, digest, .. } => (name, digest),
+        By::Operator { name } => (name, "operator"),
+    }
+}
+
+fn random_id() -> BanId {
+    let mut bits = [0; 16];
+    aws_lc_rs::rand::fill(&mut bits).expect("the system's random source never fails once it has started");
+    BanId::from_bits(u128::from_le_bytes(bits))
+}

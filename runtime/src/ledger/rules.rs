@@ -1,0 +1,332 @@
+//! What may be banned at all, and how an order becomes a ban: clamped, spread, signed. Pure.
+
+use std::collections::BTreeSet;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+
+use super::ban::{Ban, BanId, By, Evidence};
+use super::subject::{Reach, Subject};
+use super::table::enforced;
+use super::trie::Trie;
+use crate::config::Settings;
+use crate::moment::Moment;
+use crate::policy::BanOrder;
+
+/// The well-known prefix of NAT64 (RFC 6052): an IPv4 address in its last 32 bits.
+const NAT64: Ipv6Net = Ipv6Net::new_assert(Ipv6Addr::new(0x64, 0xff9b, 0, 0, 0, 0, 0, 0), 96);
+const LOOPBACK: Ipv4Net = Ipv4Net::new_assert(Ipv4Addr::new(127, 0, 0, 0), 8);
+
+/// Why a ban was not imposed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotImposed {
+    /// The operator protects it, or a part of it.
+    #[error("{0} is protected: see `bans.protected`")]
+    Protected(Subject),
+    /// A network that is wider than the operator allows, or holds everything of a kind.
+    #[error("{0} is too wide: see `bans.shortest-v4-prefix` and `bans.shortest-v6-prefix`")]
+    TooWide(Subject),
+    /// A class that the configuration does not have.
+    #[error("{0} names no set of `[networks]`")]
+    NoSuchClass(Subject),
+    /// Nothing would enforce it.
+    #[error("{0} cannot be banned: this version enforces bans of hosts, networks, users and classes")]
+    Unsupported(Subject),
+    /// It would end at once.
+    #[error("the ban of {0} would end at once")]
+    Empty(Subject),
+    /// No room.
+    #[error("the table of bans is full at {0}: raise `bans.table`")]
+    Full(usize),
+}
+
+/// The operator's rules for bans.
+#[derive(Debug)]
+pub struct Rules {
+    protected: Vec<IpNet>,
+    protected_trie: Trie<()>,
+    longest: Duration,
+    spread_percent: u32,
+    shortest_v4: u8,
+    shortest_v6: u8,
+    classes: BTreeSet<String>,
+    evidence: usize,
+    node: String,
+    site: String,
+}
+
+/// Everything that makes a ban but its id and its moment.
+#[derive(Debug)]
+pub struct Draft {
+    /// Whom.
+    pub subject: Subject,
+    /// How long.
+    pub span: Option<Duration>,
+    /// For people.
+    pub reason: String,
+    /// For the client.
+    pub message: Option<String>,
+    /// How far.
+    pub reach: Reach,
+    /// Who decided.
+    pub by: By,
+    /// What led to it.
+    pub evidence: Vec<Evidence>,
+}
+
+impl Rules {
+    /// From the settings.
+    pub fn new(settings: &Settings) -> Rules {
+        let mut protected_trie = Trie::new();
+        for net in &settings.bans.protected {
+            protected_trie.insert(*net, ());
+        }
+        Rules {
+            protected: settings.bans.protected.clone(),
+            protected_trie,
+            longest: settings.bans.longest,
+            spread_percent: u32::from(settings.bans.spread_percent),
+            shortest_v4: settings.bans.shortest_v4_prefix,
+            shortest_v6: settings.bans.shortest_v6_prefix,
+            classes: settings.networks.keys().cloned().collect(),
+            evidence: settings.bans.evidence,
+            node: settings.server.node.clone(),
+            site: settings.server.site.clone(),
+        }
+    }
+
+    /// This node's name.
+    pub fn node(&self) -> &str {
+        &self.node
+    }
+
+    /// Whether bans never refuse this address.
+    pub fn protects(&self, ip: IpAddr) -> bool {
+        self.protected_trie.covering(ip).next().is_some()
+    }
+
+    /// Whether a ban that was made elsewhere reaches this node.
+    pub fn reached_by(&self, reach: Reach, site: &str) -> bool {
+        match reach {
+            Reach::Node => false,
+            Reach::Site => site == self.site,
+            Reach::Everywhere => true,
+        }
+    }
+
+    /// Whether a subject may be banned at all.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn permit(&self, subject: &Subject) -> Result<(), NotImposed> {
+        match subject {
+            _ if !enforced(subject) => Err(NotImposed::Unsupported(subject.clone())),
+            Subject::Host(ip) | Subject::UserAtHost(_, ip) if self.protects(*ip) => {
+                Err(NotImposed::Protected(subject.clone()))
+            }
+            Subject::Network(net) if self.too_wide(*net) => Err(NotImposed::TooWide(subject.clone())),
+            Subject::Network(net) if self.protected.iter().any(|safe| net.contains(safe) || safe.contains(net)) => {
+                Err(NotImposed::Protected(subject.clone()))
+            }
+            Subject::Class(class) if !self.classes.contains(class) => Err(NotImposed::NoSuchClass(subject.clone())),
+            _ => Ok(()),
+        }
+    }
+
+    fn too_wide(&self, net: IpNet) -> bool {
+        match net {
+            IpNet::V4(net) => net.prefix_len() < self.shortest_v4 || net.contains(&LOOPBACK),
+            IpNet::V6(net) if net.contains(&NAT64) || net.contains(&Ipv6Addr::LOCALHOST) => true,
+            IpNet::V6(net) if NAT64.contains(&net) => net.prefix_len() - NAT64.prefix_len() < self.shortest_v4,
+            IpNet::V6(net) => net.prefix_len() < self.shortest_v6,
+        }
+    }
+
+    /// A policy's order as a draft: no longer than the longest ban, its end spread by the id's random bits.
+    /// The flag tells whether it was shortened.
+    pub fn of_policy(&self, order: BanOrder, evidence: Vec<Evidence>, id: BanId) -> (Draft, bool) {
+        let asked = order.span.unwrap_or(Duration::MAX);
+        let span = asked.min(self.longest);
+        let surplus = evidence.len().saturating_sub(self.evidence);
+        let draft = Draft {
+            subject: order.subject,
+            span: Some(span.saturating_add(self.spread(span, id))),
+            reason: order.reason,
+            message: order.message,
+            reach: order.reach,
+            by: By::from(&*order.by),
+            evidence: evidence.into_iter().skip(surplus).collect(),
+        };
+        (draft, asked > self.longest)
+    }
+
+    /// The ban. Later than any lift of its subject that this node knows, so that the lift does not void it.
+    pub fn ban(&self, draft: Draft, id: BanId, created: Moment) -> Arc<Ban> {
+        Arc::new(Ban {
+            id,
+            subject: draft.subject,
+            reach: draft.reach,
+            reason: draft.reason,
+            message: draft.message,
+            by: draft.by,
+            node: self.node.clone(),
+            site: self.site.clone(),
+            created,
+            expires: draft.span.map(|span| created.plus(span)),
+            evidence: draft.evidence,
+        })
+    }
+
+    fn spread(&self, span: Duration, id: BanId) -> Duration {
+        let share = f64::from(id.chance()) / f64::from(u32::MAX) * f64::from(self.spread_percent) / 100.0;
+        Duration::try_from_secs_f64(span.as_secs_f64() * share).unwrap_or_default()
+    }
+}
+
+/// Whether a ban of `mine` reaches at least as far as one of `theirs`.
+pub const fn reaches(mine: Reach, theirs: Reach) -> bool {
+    matches!(
+        (mine, theirs),
+        (Reach::Everywhere, _) | (Reach::Site, Reach::Site | Reach::Node) | (Reach::Node, Reach::Node)
+    )
+}
+
+/// Whether a ban of the subject refuses this address (`user`: this user from it).
+pub fn covers<'a>(
+    subject: &Subject,
+    ip: IpAddr,
+    user: Option<&str>,
+    classes: impl IntoIterator<Item = &'a str>,
+) -> bool {
+    match subject {
+        Subject::Host(host) => *host == ip,
+        Subject::Network(net) => net.contains(&ip),
+        Subject::User(name) => user == Some(name),
+        Subject::UserAtHost(name, host) => user == Some(name) && *host == ip,
+        Subject::Class(name) => classes.into_iter().any(|class| class == name),
+        Subject::ClientCertificate(_) | Subject::TlsFingerprint(_) => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::PolicyStamp;
+
+    fn rules() -> Rules {
+        let protected: Vec<IpNet> = vec!["192.0.2.0/28".parse().expect("net"), "2001:db8::1/128".parse().expect("net")];
+        let mut protected_trie = Trie::new();
+        for net in &protected {
+            protected_trie.insert(*net, ());
+        }
+        Rules {
+            protected,
+            protected_trie,
+            longest: Duration::from_secs(3600),
+            spread_percent: 10,
+            shortest_v4: 16,
+            shortest_v6: 32,
+            classes: BTreeSet::from(["office".to_owned()]),
+            evidence: 2,
+            node: "a".into(),
+            site: "s".into(),
+        }
+    }
+
+    fn order(span: Option<Duration>) -> BanOrder {
+        BanOrder {
+            subject: Subject::parse("203.0.113.7").expect("host"),
+            span,
+            reason: "test".into(),
+            message: None,
+            reach: Reach::Site,
+            by: Arc::new(PolicyStamp {
+                name: "p".into(),
+                version: "1".into(),
+                digest: "d".into(),
+                settings: "s".into(),
+            }),
+        }
+    }
+
+    #[test]
+    fn only_what_the_operator_allows_can_be_banned() {
+        let rules = rules();
+        for (text, allowed) in [
+            ("host:192.0.2.7", "protected"),
+            ("host:192.0.2.77", "yes"),
+            ("user-at-host:eve@192.0.2.7", "protected"),
+            ("user:eve", "yes"),
+            ("network:192.0.2.0/24", "protected"),
+            ("network:192.0.2.0/30", "protected"),
+            ("network:192.0.3.0/24", "yes"),
+            ("network:10.0.0.0/8", "wide"),
+            ("network:0.0.0.0/0", "wide"),
+            ("host:127.0.0.2", "yes"),
+            ("network:127.0.0.0/8", "wide"),
+            ("network:2001:db8::/48", "protected"),
+            ("network:2001:db9::/48", "yes"),
+            ("network:2000::/16", "wide"),
+            ("network:::/64", "wide"),
+            ("class:office", "yes"),
+            ("class:nowhere", "class"),
+            ("tls-fingerprint:t13d", "unsupported"),
+            ("client-certificate:ab", "unsupported"),
+        ] {
+            let answer = match rules.permit(&Subject::parse(text).expect(text)) {
+                Ok(()) => "yes",
+                Err(NotImposed::Protected(_)) => "protected",
+                Err(NotImposed::TooWide(_)) => "wide",
+                Err(NotImposed::NoSuchClass(_)) => "class",
+                Err(NotImposed::Unsupported(_)) => "unsupported",
+                Err(other) => panic!("{text}: {other}"),
+            };
+            assert_eq!(answer, allowed, "{text}");
+        }
+    }
+
+    #[test]
+    fn s_22_a_nat64_prefix_is_never_banned_as_one_client() {
+        let rules = rules();
+        let permit = |text: &str| rules.permit(&Subject::parse(text).expect(text)).is_ok();
+        assert!(!permit("64:ff9b::/64"));
+        assert!(!permit("64:ff9b::/96"));
+        assert!(!permit("64:ff9b::/104"));
+        assert!(permit("64:ff9b::c000:300/120"));
+    }
+
+    #[test]
+    fn a_policys_ban_is_no_longer_than_the_longest_and_its_end_is_spread() {
+        let rules = rules();
+        let span = |asked, bits| {
+            let (draft, clamped) = rules.of_policy(order(asked), Vec::new(), BanId::from_bits(bits));
+            (draft.span.expect("an end").as_secs(), clamped)
+        };
+        assert_eq!(span(Some(Duration::from_secs(100)), 0), (100, false));
+        assert_eq!(span(Some(Duration::from_secs(100)), u128::MAX), (110, false));
+        assert_eq!(span(Some(Duration::from_secs(7200)), 0), (3600, true));
+        assert_eq!(span(None, u128::MAX), (3960, true));
+    }
+
+    #[test]
+    fn the_last_events_are_the_evidence() {
+        let evidence = (0..5)
+            .map(|number| Evidence { at: Moment::from_millis(number), event: "connect".into(), facts: ().into() })
+            .collect();
+        let (draft, _) = rules().of_policy(order(None), evidence, BanId::from_bits(0));
+        let kept: Vec<_> = draft.evidence.iter().map(|fact| fact.at.millis()).collect();
+        assert_eq!(kept, [3, 4]);
+    }
+
+    #[test]
+    fn s_36_a_ban_covers_only_whom_it_names() {
+        let ip = "192.0.2.7".parse().expect("ip");
+        let covers = |text: &str| covers(&Subject::parse(text).expect(text), ip, Some("eve"), ["office"]);
+        assert!(covers("192.0.2.7") && covers("192.0.2.0/24") && covers("user:eve") && covers("class:office"));
+        assert!(covers("user-at-host:eve@192.0.2.7"));
+        assert!(!covers("192.0.2.8") && !covers("192.0.3.0/24") && !covers("user:bob") && !covers("class:home"));
+        assert!(!covers("user-at-host:eve@192.0.2.8") && !covers("tls-fingerprint:t13d"));
+    }
+}
