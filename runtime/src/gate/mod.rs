@@ -1,3 +1,182 @@
 //! Decides whether a peer may speak to us at all, before TLS and before a greeting.
 //!
-//! Trust: the address is the kernel's; nothing else is known yet. Must not know: FTP, TLS, policies, the store, the clock (it is told the moment).
+//! Trust: the address is the kernel's; nothing else is known yet. Must not know: FTP, TLS, policies, the
+//! store, the clock (it is told the moment).
+
+mod counts;
+
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use crate::config::Settings;
+use crate::config::settings::Limits;
+use crate::ledger::{Ban, Bans};
+use crate::moment::Moment;
+use crate::net::{Networks, Peer};
+
+use counts::{Counts, Slot};
+
+/// The gate. One for all listeners.
+#[derive(Clone, Debug)]
+pub struct Gate {
+    bans: Bans,
+    networks: Arc<Networks>,
+    limits: Arc<Limits>,
+    counts: Arc<Mutex<Counts>>,
+}
+
+/// Why a peer may not speak.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Refusal {
+    /// It is banned.
+    Banned(Arc<Ban>),
+    /// `limits.connections`
+    TooManyConnections,
+    /// `limits.connections-per-address`
+    TooManyFromAddress,
+    /// `limits.unauthenticated`, or `limits.unauthenticated-per-address`
+    TooManyUnauthenticated,
+}
+
+/// A place among the connections, and until the login one among the unauthenticated. Given back on drop.
+#[derive(Debug)]
+#[must_use]
+pub struct Admitted {
+    peer: Peer,
+    slot: Slot,
+    counts: Arc<Mutex<Counts>>,
+}
+
+impl Gate {
+    /// A gate over the ledger.
+    pub fn new(settings: &Settings, bans: Bans, networks: Arc<Networks>) -> Gate {
+        let limits = Arc::new(settings.limits.clone());
+        let counts = Arc::new(Mutex::new(Counts::new(limits.connections)));
+        Gate { bans, networks, limits, counts }
+    }
+
+    /// Lets a peer in or says why not. The refused path allocates nothing.
+    ///
+    /// # Errors
+    /// The refusal.
+    pub fn admit(&self, peer: Peer, now: Moment) -> Result<Admitted, Refusal> {
+        if let Some(ban) = self.bans.on_host_of(peer.ip(), || self.networks.covering(peer.ip()), now) {
+            return Err(Refusal::Banned(ban));
+        }
+        let slot = Slot::of(peer.ip());
+        let mut counts = self.counts.lock();
+        decide(&self.limits, &counts, slot)?;
+        counts.enter(slot);
+        drop(counts);
+        Ok(Admitted { peer, slot, counts: Arc::clone(&self.counts) })
+    }
+
+    /// Connections that are open, and those of them that have not logged in.
+    pub fn load(&self) -> (usize, usize) {
+        let counts = self.counts.lock();
+        (counts.connections(), counts.unauthenticated())
+    }
+}
+
+/// The limits' part of the decision.
+fn decide(limits: &Limits, counts: &Counts, slot: Slot) -> Result<(), Refusal> {
+    let from = counts.of(slot);
+    if counts.connections() >= limits.connections {
+        return Err(Refusal::TooManyConnections);
+    }
+    if from.connections >= limits.connections_per_address {
+        return Err(Refusal::TooManyFromAddress);
+    }
+    if counts.unauthenticated() >= limits.unauthenticated || from.unauthenticated >= limits.unauthenticated_per_address
+    {
+        return Err(Refusal::TooManyUnauthenticated);
+    }
+    Ok(())
+}
+
+impl Admitted {
+    /// Who was admitted.
+    pub const fn peer(&self) -> Peer {
+        self.peer
+    }
+
+    /// Frees the place among the unauthenticated.
+    pub fn logged_in(&mut self) {
+        if self.slot.log_in() {
+            self.counts.lock().logged_in(self.slot);
+        }
+    }
+}
+
+impl Drop for Admitted {
+    fn drop(&mut self) {
+        self.counts.lock().leave(self.slot);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn limits() -> Limits {
+        Limits {
+            connections: 5,
+            connections_per_address: 3,
+            unauthenticated: 4,
+            unauthenticated_per_address: 2,
+            ..crate::ledger::fixtures::settings("").limits
+        }
+    }
+
+    fn slot(ip: &str) -> Slot {
+        Slot::of(ip.parse().expect(ip))
+    }
+
+    fn enter(counts: &mut Counts, ip: &str) -> Result<(), Refusal> {
+        decide(&limits(), counts, slot(ip))?;
+        counts.enter(slot(ip));
+        Ok(())
+    }
+
+    fn log_in(counts: &mut Counts, ip: &str) {
+        let mut slot = slot(ip);
+        assert!(slot.log_in());
+        counts.logged_in(slot);
+    }
+
+    #[test]
+    fn each_limit_refuses_for_its_own_reason() {
+        let mut counts = Counts::new(5);
+        assert_eq!(enter(&mut counts, "192.0.2.1"), Ok(()));
+        assert_eq!(enter(&mut counts, "192.0.2.1"), Ok(()));
+        assert_eq!(enter(&mut counts, "192.0.2.1"), Err(Refusal::TooManyUnauthenticated));
+        log_in(&mut counts, "192.0.2.1");
+        log_in(&mut counts, "192.0.2.1");
+        assert_eq!(enter(&mut counts, "192.0.2.1"), Ok(()));
+        assert_eq!(enter(&mut counts, "192.0.2.1"), Err(Refusal::TooManyFromAddress));
+        assert_eq!(enter(&mut counts, "192.0.2.2"), Ok(()));
+        assert_eq!(enter(&mut counts, "192.0.2.3"), Ok(()));
+        assert_eq!(enter(&mut counts, "192.0.2.4"), Err(Refusal::TooManyConnections));
+    }
+
+    #[test]
+    fn unauthenticated_peers_are_bounded_in_all() {
+        let mut counts = Counts::new(5);
+        for last in 1..=4 {
+            assert_eq!(enter(&mut counts, &format!("192.0.2.{last}")), Ok(()));
+        }
+        assert_eq!(enter(&mut counts, "192.0.2.5"), Err(Refusal::TooManyUnauthenticated));
+        log_in(&mut counts, "192.0.2.1");
+        assert_eq!(enter(&mut counts, "192.0.2.5"), Ok(()));
+    }
+
+    #[test]
+    fn s_21_one_ipv6_network_is_one_client() {
+        let mut counts = Counts::new(5);
+        assert_eq!(enter(&mut counts, "2001:db8:0:1::1"), Ok(()));
+        assert_eq!(enter(&mut counts, "2001:db8:0:1:ffff::2"), Ok(()));
+        assert_eq!(enter(&mut counts, "2001:db8:0:1::3"), Err(Refusal::TooManyUnauthenticated));
+        assert_eq!(enter(&mut counts, "2001:db8:0:2::1"), Ok(()));
+    }
+}

@@ -1,10 +1,12 @@
-//! Bans for tests.
+//! Bans and settings for tests.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::{Ban, BanId, By, Reach, Subject};
+use crate::config::Settings;
 use crate::moment::Moment;
 
 /// A ban of the whole pool by an operator, with an id of its own.
@@ -23,4 +25,10 @@ pub fn ban(subject: &str, created: Moment, seconds: Option<u64>) -> Arc<Ban> {
         expires: seconds.map(|seconds| created.plus(Duration::from_secs(seconds))),
         evidence: Vec::new(),
     })
+}
+
+/// Settings that the defaults and some lines of TOML make.
+pub fn settings(lines: &str) -> Settings {
+    let text = format!("tls.self-signed = true\n{lines}");
+    crate::config::parse(&text, "test.toml", Path::new("/nonexistent")).expect("settings").settings
 }
