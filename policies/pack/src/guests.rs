@@ -1,0 +1,25 @@
+//! Every guest that is built from this repository.
+
+/// One guest crate and the component that is committed.
+#[derive(Clone, Copy, Debug)]
+pub struct Guest {
+    /// Name of its package; also that of its `.wasm` with hyphens made underscores.
+    pub name: &'static str,
+    /// Folder of its sources.
+    pub sources: &'static str,
+    /// The built component.
+    pub built: &'static str,
+}
+
+/// All of them.
+pub const GUESTS: [Guest; 5] = [
+    Guest { name: "brute-force", sources: "policies/brute-force", built: "policies/built/brute-force.wasm" },
+    Guest { name: "default-keys", sources: "policies/default-keys", built: "policies/built/default-keys.wasm" },
+    Guest { name: "hostile", sources: "tests/hostile", built: "tests/hostile/hostile.wasm" },
+    Guest { name: "contract-0-1-0", sources: "tests/contracts/guest", built: "tests/contracts/0.1.0.wasm" },
+    Guest {
+        name: "first-policy",
+        sources: "examples/policies/rust",
+        built: "examples/policies/rust/first-policy.wasm",
+    },
+];
