@@ -24,18 +24,17 @@ pub fn binary() -> PathBuf {
     beside
 }
 
-/// A built component of the default pack, as it is embedded in the server.
-pub fn builtin_component(name: &str) -> PathBuf {
-    built(&repository().join("policies"), name)
-}
-
-/// A built hostile guest.
-pub fn hostile_component(name: &str) -> PathBuf {
-    built(&repository().join("tests/hostile"), name)
-}
-
-fn built(folder: &Path, name: &str) -> PathBuf {
-    let file = folder.join("built").join(format!("{name}.wasm"));
+/// A built guest of this repository, by its package's name: the one that is committed, or the one that
+/// `policies/build --check` has just built into the folder `PORTCULLIS_GUESTS`.
+pub fn guest(name: &str) -> PathBuf {
+    let file = match std::env::var_os("PORTCULLIS_GUESTS") {
+        Some(folder) => PathBuf::from(folder).join(format!("{name}.wasm")),
+        None => repository().join(match name {
+            "hostile" => "tests/hostile/hostile.wasm".to_owned(),
+            "first-policy" => "examples/policies/rust/first-policy.wasm".to_owned(),
+            built_in => format!("policies/built/{built_in}.wasm"),
+        }),
+    };
     assert!(file.is_file(), "there is no {}; policies/build makes it", file.display());
     file
 }
