@@ -20,7 +20,6 @@ pub(super) struct Date {
 }
 
 impl Date {
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to the years 0 to 9999")]
     pub(super) fn of(seconds: i64) -> Date {
         let seconds = seconds.clamp(SECONDS_MIN, SECONDS_MAX);
         let (days, time) = (seconds.div_euclid(DAY), seconds.rem_euclid(DAY));
@@ -89,8 +88,6 @@ impl Date {
             self.write_year(out);
         }
     }
-
-    #[expect(clippy::cast_possible_truncation, reason = "years end at 9999")]
     fn write_year(self, out: &mut Vec<u8>) {
         out.extend_from_slice(&two((self.year / 100) as u8));
         out.extend_from_slice(&two((self.year % 100) as u8));

@@ -170,14 +170,11 @@ fn append_clean(name: &[u8], out: &mut Vec<u8>) {
         }
     }
 }
-
-#[expect(clippy::cast_possible_truncation, reason = "one digit")]
 fn digit(number: u32) -> u8 {
     b'0' + number as u8
 }
 
 /// Decimal, right-aligned to `width`.
-#[expect(clippy::cast_possible_truncation, reason = "one digit")]
 fn append_number(mut number: u64, width: usize, out: &mut Vec<u8>) {
     let mut digits = [b' '; 20];
     let mut at = digits.len();

@@ -5,6 +5,9 @@
 //! what it needs it asks for with an [`effect::Effect`] and is told with an [`effect::Input`]. The only
 //! room with reply codes.
 
+pub mod address;
+pub mod ascii;
+pub mod command;
 mod dates;
 pub mod effect;
 pub mod glob;
@@ -12,3 +15,4 @@ pub mod line;
 pub mod listing;
 pub mod machine;
 pub mod reply;
+pub mod table;

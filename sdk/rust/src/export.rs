@@ -37,7 +37,7 @@ macro_rules! export_policy {
             use $crate::bindings::ban as bindings;
             #[allow(unsafe_code, reason = "the names under which the server finds the exports")]
             const _: () = {
-                $crate::bindings::ban::export_ban_guest!(Component with_types_in bindings);
+        $crate::bindings::ban::export_ban_guest!(Component with_types_in bindings);
             };
         };
     };
@@ -73,7 +73,7 @@ macro_rules! export_key_policy {
             use $crate::bindings::keys as bindings;
             #[allow(unsafe_code, reason = "the names under which the server finds the exports")]
             const _: () = {
-                $crate::bindings::keys::export_key_guest!(Component with_types_in bindings);
+        $crate::bindings::keys::export_key_guest!(Component with_types_in bindings);
             };
         };
     };

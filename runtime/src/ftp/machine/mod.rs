@@ -1,8 +1,34 @@
-//! The state machine of one control connection.
+//! The state machine of one control connection. Pure: see [`super::effect`] for the rules of the game.
+//!
+//! Here is the order of things: what may run now, what waits, what ends the connection. What commands do
+//! stands beside: [`control`] and [`login`] in any state, the others only with a [`Session`].
+
+pub(super) mod control;
+pub(super) mod data;
+pub(super) mod files;
+pub(super) mod login;
+pub(super) mod parameters;
+mod state;
+#[cfg(test)]
+mod tests;
+pub(super) mod transfer;
+
+use std::collections::VecDeque;
+use std::sync::Arc;
 
 use crate::moment::Moment;
+use crate::vfs::VirtualPath;
+use crate::waits::Wait;
 
-use super::effect::{Effects, Input};
+use super::command::{Parsed, parse};
+use super::effect::{Answer, Effect, Effects, Ending, Input, Question, Ruled};
+use super::line::{Line, LineFault};
+use super::listing::FactSet;
+use super::reply::Reply;
+use super::table::Handler;
+
+pub(super) use state::Desk;
+use state::{Channel, Control, Doing, Login, Notice, Waiting};
 
 /// What the machine is told about the server.
 #[derive(Clone, Debug)]
@@ -25,50 +51,307 @@ pub struct MachineSettings {
     pub active_mode: bool,
 }
 
-/// The state machine of one control connection; see [`super::effect`] for the rules of the game.
+/// The state machine of one control connection.
 #[derive(Debug)]
 pub struct Machine {
-    settings: std::sync::Arc<MachineSettings>,
+    control: Control,
+    login: Login,
+    doing: Doing,
+    waiting: VecDeque<Waiting>,
+    failed_logins: u32,
+    unknown_commands: u32,
+    stopping: bool,
 }
 
 impl Machine {
-    /// For a connection that the gate has not yet let in.
-    pub fn new(settings: impl Into<std::sync::Arc<MachineSettings>>) -> Machine {
-        Machine { settings: settings.into() }
+    /// For a connection that the gate has not let in yet.
+    pub fn new(settings: impl Into<Arc<MachineSettings>>) -> Machine {
+        Machine {
+            control: Control { settings: settings.into(), channel: Channel::Clear, facts: FactSet::USUAL },
+            login: Login::Nobody,
+            doing: Doing::Unadmitted,
+            waiting: VecDeque::new(),
+            failed_logins: 0,
+            unknown_commands: 0,
+            stopping: false,
+        }
     }
 
-    /// What follows from what happened.
-    pub fn on(&mut self, _input: Input<'_>, _now: Moment) -> Effects {
-        Effects::default()
+    /// What follows from what happened. An input that the state does not expect changes nothing.
+    pub fn on(&mut self, input: Input<'_>, now: Moment) -> Effects {
+        let mut out = Effects::default();
+        match input {
+            Input::Line(line) => self.line(line, now, &mut out),
+            Input::Fault(fault) => self.or_wait(Waiting::Fault(fault), now, &mut out),
+            Input::Admitted { protected } => self.admitted(protected, &mut out),
+            Input::TlsUp => {
+                if let Doing::Upgrading { private_data } = self.doing {
+                    self.control.channel = Channel::Tls { private_data };
+                    self.doing = Doing::Idle;
+                }
+            }
+            Input::Injected => self.end(Ending::Injection, &mut out),
+            Input::Answer(answer) => self.answer(answer, now, &mut out),
+            Input::TransferReady { bytes } => transfer::ready(self, bytes, &mut out),
+            Input::TransferDone(end) => transfer::done(self, end, &mut out),
+            Input::Expired(wait) => self.expired(wait, &mut out),
+            Input::Stopping => self.stopping = true,
+            Input::Banned(text) => self.say_and_end(Reply::closing(Some(&text)), Ending::Banned, &mut out),
+        }
+        self.settle(now, &mut out);
+        out
     }
 
     /// Feed no line now.
     pub fn is_full(&self) -> bool {
-        self.settings.queued_commands == 0
+        match self.doing {
+            Doing::Idle => false,
+            Doing::Transfer(_) => self.waiting.len() >= self.control.settings.queued_commands,
+            _ => true,
+        }
     }
 
     /// Between `Effect::Transfer` and `Input::TransferDone`.
     pub fn transfer_running(&self) -> bool {
-        false
+        matches!(self.doing, Doing::Transfer(_))
+    }
+
+    /// An answer is awaited.
+    pub fn is_asking(&self) -> bool {
+        !matches!(
+            self.doing,
+            Doing::Unadmitted | Doing::Idle | Doing::Upgrading { .. } | Doing::Transfer(_) | Doing::Ended
+        )
     }
 
     /// A login was granted.
     pub fn logged_in(&self) -> bool {
-        false
+        matches!(self.login, Login::In(_))
     }
 
     /// Who is logged in, or was named by USER.
     pub fn user(&self) -> Option<&str> {
-        None
+        match &self.login {
+            Login::Nobody => None,
+            Login::Named(user) => Some(user),
+            Login::In(session) => Some(&session.user),
+        }
+    }
+
+    /// The working folder of who is logged in.
+    pub fn working_folder(&self) -> Option<&VirtualPath> {
+        match &self.login {
+            Login::In(session) => Some(&session.folder),
+            _ => None,
+        }
     }
 
     /// The control connection is under TLS.
     pub fn protected(&self) -> bool {
-        false
+        self.control.channel.is_protected()
+    }
+
+    /// Data connections are to be protected (PROT P).
+    pub fn data_protected(&self) -> bool {
+        self.control.channel.data_protected()
+    }
+
+    /// Failed logins on this connection.
+    pub fn failed_logins(&self) -> u32 {
+        self.failed_logins
     }
 
     /// `Effect::End` was given.
     pub fn ended(&self) -> bool {
-        false
+        matches!(self.doing, Doing::Ended)
+    }
+
+    fn admitted(&mut self, protected: bool, out: &mut Effects) {
+        if !matches!(self.doing, Doing::Unadmitted) {
+            return;
+        }
+        if protected {
+            // Old devices on an implicit listener send no PROT.
+            self.control.channel = Channel::Tls { private_data: true };
+        }
+        self.doing = Doing::Idle;
+        out.say(Reply::greeting(&self.control.settings.banner));
+    }
+
+    fn line(&mut self, line: Line<'_>, now: Moment, out: &mut Effects) {
+        match &self.doing {
+            Doing::Idle => self.execute(line, now, out),
+            Doing::Transfer(running) if running.may_interrupt(line) => self.execute(line, now, out),
+            _ => self.or_wait(Waiting::Line(line.text().to_owned()), now, out),
+        }
+    }
+
+    fn or_wait(&mut self, what: Waiting, now: Moment, out: &mut Effects) {
+        match self.doing {
+            Doing::Ended => {}
+            Doing::Idle => self.take_up(&what, now, out),
+            // The driver stops reading before this happens; a driver that does not loses the command.
+            _ if self.waiting.len() >= self.control.settings.queued_commands.max(1) => {
+                out.say(Reply::too_many_queued());
+            }
+            _ => self.waiting.push_back(what),
+        }
+    }
+
+    fn take_up(&mut self, what: &Waiting, now: Moment, out: &mut Effects) {
+        match what {
+            Waiting::Line(text) => self.execute(Line(text), now, out),
+            Waiting::Fault(fault) => self.fault(*fault, out),
+        }
+    }
+
+    /// Whatever waited goes on, in order, until something must be awaited again.
+    fn settle(&mut self, now: Moment, out: &mut Effects) {
+        if self.stopping && matches!(self.doing, Doing::Upgrading { .. }) {
+            self.end(Ending::Stopping, out);
+        }
+        if self.stopping && matches!(self.doing, Doing::Unadmitted | Doing::Idle) {
+            self.say_and_end(Reply::shutting_down(), Ending::Stopping, out);
+        }
+        while matches!(self.doing, Doing::Idle) {
+            let Some(next) = self.waiting.pop_front() else { break };
+            self.take_up(&next, now, out);
+        }
+    }
+
+    fn execute(&mut self, line: Line<'_>, now: Moment, out: &mut Effects) {
+        let parsed = parse(line);
+        let marks = match &mut self.login {
+            Login::In(session) => std::mem::take(&mut session.marks),
+            _ => state::Marks::default(),
+        };
+        let (command, argument) = match parsed {
+            Parsed::Known(command, argument) => (command, argument),
+            Parsed::Foreign(protocol) => {
+                return self.ask(Question::Mismatch(protocol), Notice::Mismatch, out);
+            }
+            Parsed::Unknown { verb, argument } => {
+                return self.ask(Question::UnknownCommand { verb, argument }, Notice::Unknown, out);
+            }
+        };
+        let fault = command.argument_fault(argument);
+        match command.handler {
+            Handler::Any(run) => match fault {
+                Some(fault) => out.say(fault),
+                None => run(self, argument, now, out),
+            },
+            Handler::Refused(reply) => out.say(reply()),
+            Handler::LoggedIn(run) => {
+                let Login::In(session) = &mut self.login else { return out.say(Reply::log_in_first()) };
+                if command.keeps_restart() {
+                    session.marks.restart = marks.restart;
+                }
+                match fault {
+                    Some(fault) => out.say(fault),
+                    None => {
+                        let (control, doing) = (&self.control, &mut self.doing);
+                        run(&mut Desk { control, session, doing, marks, now, out }, argument);
+                    }
+                }
+            }
+        }
+    }
+
+    fn fault(&mut self, fault: LineFault, out: &mut Effects) {
+        match fault {
+            LineFault::TlsRecord => self.ask(Question::Mismatch("tls-on-plain-port"), Notice::Mismatch, out),
+            LineFault::TooLong => self.not_understood(Reply::line_too_long(), out),
+            LineFault::Nul => self.not_understood(Reply::nul_in_line(), out),
+            LineFault::NotUtf8 => self.not_understood(Reply::not_utf8(), out),
+        }
+    }
+
+    fn answer(&mut self, answer: Answer, now: Moment, out: &mut Effects) {
+        if !self.is_asking() {
+            return;
+        }
+        let asked = std::mem::replace(&mut self.doing, Doing::Idle);
+        match (asked, answer) {
+            (Doing::Checking, Answer::Login(answer)) => login::answered(self, answer, out),
+            (Doing::Noticing(Notice::Mismatch), Answer::Ruled(ruled)) => {
+                let text = match &ruled {
+                    Ruled::Refuse { text: Some(text), .. } => Reply::closing(Some(text)),
+                    _ => Reply::foreign_protocol(),
+                };
+                self.say_and_end(text, Ending::ProtocolMismatch, out);
+            }
+            (Doing::Noticing(Notice::Unknown), Answer::Ruled(ruled)) => match ruled {
+                Ruled::Proceed => self.not_understood(Reply::not_understood(), out),
+                Ruled::Refuse { text, close: true } => {
+                    self.say_and_end(Reply::closing(text.as_ref()), Ending::Refused, out);
+                }
+                Ruled::Refuse { text, close: false } => self.not_understood(Reply::refused(text.as_ref()), out),
+            },
+            (asked, answer) => {
+                let Login::In(session) = &mut self.login else { return out.say(Reply::local_error()) };
+                let (control, doing) = (&self.control, &mut self.doing);
+                let mut desk = Desk { control, session, doing, marks: state::Marks::default(), now, out };
+                match (asked, answer) {
+                    (Doing::Listening(wanted), Answer::Listening(address)) => {
+                        data::listening(&mut desk, wanted, address)
+                    }
+                    (Doing::Noting, Answer::Active(accepted)) => data::noted(&mut desk, accepted),
+                    (Doing::File(step), Answer::File(answer)) => files::answered(&mut desk, step, answer),
+                    _ => desk.say(Reply::local_error()),
+                }
+            }
+        }
+    }
+
+    fn expired(&mut self, wait: Wait, out: &mut Effects) {
+        let (reply, ending) = match wait {
+            Wait::Login | Wait::Handshake => (Reply::login_timeout(), Ending::LoginTimeout),
+            _ => (Reply::idle_timeout(), Ending::IdleTimeout),
+        };
+        if matches!(self.doing, Doing::Upgrading { .. }) {
+            // No text into a half-open TLS stream.
+            self.end(ending, out);
+        } else {
+            self.say_and_end(reply, ending, out);
+        }
+    }
+
+    /// Counted only before login: strangers get a few tries at guessing what is spoken here.
+    fn not_understood(&mut self, reply: Reply, out: &mut Effects) {
+        if self.logged_in() {
+            return out.say(reply);
+        }
+        self.unknown_commands = self.unknown_commands.saturating_add(1);
+        if self.unknown_commands >= self.control.settings.unknown_commands {
+            self.say_and_end(Reply::too_many_unknown(), Ending::TooManyUnknown, out);
+        } else {
+            out.say(reply);
+        }
+    }
+
+    fn ask(&mut self, question: Question, notice: Notice, out: &mut Effects) {
+        self.doing = Doing::Noticing(notice);
+        out.push(Effect::Ask(question));
+    }
+
+    fn say_and_end(&mut self, reply: Reply, ending: Ending, out: &mut Effects) {
+        if !self.ended() {
+            out.say(reply);
+            self.end(ending, out);
+        }
+    }
+
+    fn end(&mut self, ending: Ending, out: &mut Effects) {
+        if !self.ended() {
+            self.doing = Doing::Ended;
+            self.waiting.clear();
+            out.push(Effect::End(ending));
+        }
+    }
+}
+
+impl Effects {
+    fn say(&mut self, reply: Reply) {
+        self.push(Effect::Reply(reply));
     }
 }

@@ -95,7 +95,6 @@ fixed! {
     language_english: "200 Replies are in English.";
     language_unknown: "504 Replies are in English only.";
     site_unknown: "500 Unrecognized SITE command.";
-    site_unsupported: "504 Unrecognized SITE parameter.";
     help_unknown: "501 Unrecognized command.";
 
     // Data connections.

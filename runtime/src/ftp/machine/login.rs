@@ -1,0 +1,89 @@
+//! USER, PASS and what came of them.
+
+use crate::auth::Secret;
+use crate::ftp::effect::{Effect, Effects, Ending, LoginAnswer, Question};
+use crate::ftp::listing::FactSet;
+use crate::ftp::reply::Reply;
+use crate::moment::Moment;
+
+use super::Machine;
+use super::state::{Doing, Login, Session};
+
+/// Answered alike whether the name exists or not. A second USER starts the login anew.
+pub(in crate::ftp) fn user(machine: &mut Machine, name: &str, _: Moment, out: &mut Effects) {
+    if machine.control.settings.tls_required && !machine.protected() {
+        return out.say(Reply::tls_required());
+    }
+    if name.chars().any(char::is_control) {
+        return out.say(Reply::bad_parameter());
+    }
+    forget(machine, out);
+    machine.login = Login::Named(name.to_owned());
+    out.say(Reply::need_password());
+}
+
+pub(in crate::ftp) fn pass(machine: &mut Machine, password: &str, _: Moment, out: &mut Effects) {
+    match &machine.login {
+        Login::Nobody => out.say(Reply::user_first()),
+        Login::In(_) => out.say(Reply::already_logged_in()),
+        Login::Named(_) if password.len() > machine.control.settings.password_bytes => {
+            failed(machine, Reply::password_too_long(), out);
+        }
+        Login::Named(user) => {
+            let question = Question::Login { user: user.clone(), password: Secret::new(password.to_owned()) };
+            machine.doing = Doing::Checking;
+            out.push(Effect::Ask(question));
+        }
+    }
+}
+
+pub(in crate::ftp) fn rein(machine: &mut Machine, _: &str, _: Moment, out: &mut Effects) {
+    if machine.protected() {
+        return out.say(Reply::rein_under_tls());
+    }
+    forget(machine, out);
+    machine.control.facts = FactSet::USUAL;
+    out.say(Reply::ready_again());
+}
+
+pub(super) fn answered(machine: &mut Machine, answer: LoginAnswer, out: &mut Effects) {
+    match answer {
+        LoginAnswer::Granted { home } => {
+            let Login::Named(user) = std::mem::replace(&mut machine.login, Login::Nobody) else {
+                return out.say(Reply::local_error());
+            };
+            machine.login = Login::In(Session::new(user, home));
+            out.say(Reply::logged_in());
+        }
+        LoginAnswer::Denied => failed(machine, Reply::authentication_failed(), out),
+        LoginAnswer::Refused { text, close: true } => {
+            machine.login = Login::Nobody;
+            machine.say_and_end(Reply::login_refused(text.as_ref()), Ending::Refused, out);
+        }
+        LoginAnswer::Refused { text, close: false } => failed(machine, Reply::login_refused(text.as_ref()), out),
+    }
+}
+
+/// Forgets the user and all that hangs on one: the folder, the type, the marks, the data address. Failed
+/// logins stay counted.
+pub(super) fn forget(machine: &mut Machine, out: &mut Effects) {
+    match std::mem::replace(&mut machine.login, Login::Nobody) {
+        Login::Nobody => {}
+        Login::Named(_) => out.push(Effect::Logout),
+        Login::In(session) => {
+            if session.has_address {
+                out.push(Effect::DropData);
+            }
+            out.push(Effect::Logout);
+        }
+    }
+}
+
+fn failed(machine: &mut Machine, reply: Reply, out: &mut Effects) {
+    machine.login = Login::Nobody;
+    machine.failed_logins = machine.failed_logins.saturating_add(1);
+    out.say(reply);
+    if machine.failed_logins >= machine.control.settings.login_tries {
+        machine.say_and_end(Reply::too_many_tries(), Ending::TooManyTries, out);
+    }
+}
