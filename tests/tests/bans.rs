@@ -153,7 +153,7 @@ async fn f_15_a_torn_last_record_is_cut_off_with_a_warning_and_the_others_hold()
         assert!(!find_ban(&listed, host).is_null(), "{host} in {listed}");
     }
     server
-        .logged("a warning about the ledger", |line| line.text("level") == "WARN" && line.raw.contains("ledger"))
+        .logged("a warning about the ledger", |line| line.text("level") == "warn" && line.raw.contains("ledger"))
         .await;
 }
 
