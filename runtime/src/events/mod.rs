@@ -5,6 +5,8 @@
 
 pub mod event;
 pub mod label;
+pub mod recent;
 
 pub use event::{Cause, Command, Event, Facts, Kind, LoginFailure, SessionFacts, TlsFacts};
 pub use label::Label;
+pub use recent::Recent;
