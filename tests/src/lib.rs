@@ -10,6 +10,7 @@ pub mod client;
 pub mod cluster;
 pub mod config;
 pub mod deadline;
+pub mod hostile;
 pub mod log;
 pub mod memcached;
 pub mod place;
