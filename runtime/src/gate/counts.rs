@@ -22,15 +22,15 @@ enum Client {
 }
 
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct From {
+pub(super) struct Tally {
     pub(super) connections: usize,
     pub(super) unauthenticated: usize,
 }
 
 #[derive(Debug)]
 pub(super) struct Counts {
-    clients: HashMap<Client, From, RandomState>,
-    all: From,
+    clients: HashMap<Client, Tally, RandomState>,
+    all: Tally,
 }
 
 impl Slot {
@@ -54,7 +54,7 @@ impl Slot {
 impl Counts {
     /// Room for `most` clients is taken at once, so that admitting allocates nothing.
     pub(super) fn new(most: usize) -> Counts {
-        Counts { clients: HashMap::with_capacity_and_hasher(most, RandomState::default()), all: From::default() }
+        Counts { clients: HashMap::with_capacity_and_hasher(most, RandomState::default()), all: Tally::default() }
     }
 
     pub(super) const fn connections(&self) -> usize {
@@ -65,7 +65,7 @@ impl Counts {
         self.all.unauthenticated
     }
 
-    pub(super) fn of(&self, slot: Slot) -> From {
+    pub(super) fn of(&self, slot: Slot) -> Tally {
         self.clients.get(&slot.client).copied().unwrap_or_default()
     }
 

@@ -3,7 +3,15 @@
 //! Trust: memcached's answers are a stranger's bytes; whoever reads a value checks it. Only a checked
 //! [`Key`] reaches the wire. Must not know: bans, policies, FTP. The only room that names memcache-async.
 
+mod breaker;
+#[cfg(test)]
+mod contract;
+mod distinct;
 pub mod key;
+mod memcached;
+mod memory;
+mod ring;
+mod wire;
 
 use std::fmt;
 use std::sync::Arc;
@@ -11,7 +19,13 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
+use crate::config::Settings;
+use crate::config::settings::StoreEngine;
+
+pub use distinct::count_distinct;
 pub use key::{Derive, Key, KeyError, Namespace, Purpose};
+pub use memcached::Memcached;
+pub use memory::Memory;
 
 /// A value and the token that compare-and-swap needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -114,3 +128,11 @@ pub struct ServerHealth {
 
 /// A store that rooms share.
 pub type SharedStore = Arc<dyn Store>;
+
+/// The store that the settings ask for. Connects to nothing yet.
+pub fn open(settings: &Settings) -> SharedStore {
+    match &settings.store.engine {
+        StoreEngine::Memory => Arc::new(Memory::new(settings.store.memory_entries, settings.store.value_bytes)),
+        StoreEngine::Memcached(servers) => Arc::new(Memcached::new(servers, &settings.store, settings.timeouts.store)),
+    }
+}
