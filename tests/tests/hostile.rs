@@ -1,0 +1,274 @@
+//! Policies that misbehave: refused when they are loaded, or counted and answered as `on-error` says. The
+//! server goes on serving, and what a guest says never becomes more than a line of text.
+
+use std::fs;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use tests::cluster::Cluster;
+use tests::config::Config;
+use tests::deadline;
+use tests::place;
+use tests::server::{Door, Server, portcullis};
+
+const SOMEBODY: &str = "127.0.0.2";
+const NEIGHBOUR: &str = "127.0.0.3";
+
+fn hostile(config: &mut Config, mode: &str, more: &str) {
+    let component = place::guest("hostile");
+    config.policy(&format!(
+        "name = 'hostile'\nsource = 'file:{}'\nsettings = {{ mode = '{mode}' }}\n{more}",
+        component.display()
+    ));
+}
+
+/// A server that asks the hostile policy first and `brute-force` behind it.
+async fn with(mode: &str, more: &str) -> Server {
+    Server::serve_with(|config| {
+        hostile(config, mode, more);
+        config.policy("name = 'brute-force'\nsource = 'builtin:brute-force'");
+    })
+    .await
+}
+
+async fn row(server: &Server, name: &str) -> Value {
+    let rows = server.admin(&["policy", "list", "--json"]).await.good().json();
+    let rows = rows.as_array().expect("a list of policies");
+    rows.iter().find(|row| row["name"] == name).unwrap_or_else(|| panic!("{name} is not loaded")).clone()
+}
+
+async fn still_serves(server: &Server, mode: &str) {
+    for source in [SOMEBODY, NEIGHBOUR] {
+        let started = Instant::now();
+        server.enter(source).await.command("NOOP").await.expect(200);
+        assert!(started.elapsed() < Duration::from_secs(10), "{mode}: a login took {:?}", started.elapsed());
+    }
+}
+
+#[tokio::test]
+async fn s_57_a_policy_that_breaks_a_bound_is_counted_and_passed_over() {
+    for mode in ["loop", "recurse", "grow-memory", "trap", "host-calls", "huge-text", "many-bans"] {
+        let server = with(mode, "on-error = 'pass'").await;
+        still_serves(&server, mode).await;
+        let row = row(&server, "hostile").await;
+        assert!(row["failures"].as_u64() > Some(0), "{mode}: {row}");
+        let bans = server.admin(&["bans", "list", "--json"]).await.good().json();
+        assert_eq!(bans.as_array().map(Vec::len), Some(0), "{mode}: {bans}");
+        let tries = server.guess_until_banned("127.0.0.4", 7).await;
+        assert!(tries >= 5, "{mode}: the policy behind it banned after {tries}");
+    }
+}
+
+#[tokio::test]
+async fn s_57_a_policy_that_floods_is_bounded_and_nobody_waits_for_it() {
+    for mode in
+        ["slow", "table-of-bans", "networks", "log-flood", "log-megabyte", "many-keys", "many-items", "many-alerts"]
+    {
+        let server = with(mode, "on-error = 'pass'").await;
+        still_serves(&server, mode).await;
+        let lines = server.words().lines().count();
+        assert!(lines < 2000, "{mode}: {lines} lines in the log");
+    }
+}
+
+#[tokio::test]
+async fn s_39_keys_and_values_of_a_policy_reach_memcached_checked_or_not_at_all() {
+    for mode in ["bad-keys", "long-key", "huge-key", "huge-value", "store-times"] {
+        let pool = Cluster::with(1, |_, config| hostile(config, mode, "on-error = 'pass'")).await;
+        let before = pool.memcached.statistic("cmd_flush").await;
+        still_serves(pool.node(0), mode).await;
+        assert_eq!(pool.memcached.statistic("cmd_flush").await, before, "{mode}: nobody flushed");
+    }
+}
+
+#[tokio::test]
+async fn s_38_what_a_policy_says_is_one_line_and_no_reply_of_its_own() {
+    let server = with("crlf-text", "").await;
+    let mut client = match server.knock(SOMEBODY).await {
+        Door::Refused(reply) => {
+            let reply = reply.expect("a reason");
+            assert_eq!(reply.lines.len(), 1, "{reply}");
+            assert!(reply.code >= 400 && !reply.text().contains('\u{1b}'), "{reply}");
+            return;
+        }
+        Door::Open(client) => client,
+    };
+    client.upgrade(&server.tls()).await;
+    let reply = client.log_in(server.user(), server.password()).await.expect("an answer");
+    assert_eq!(reply.lines.len(), 1, "{reply}");
+    assert!(reply.code >= 400 && !reply.text().contains('\u{1b}'), "{reply}");
+    // No second reply stands behind it.
+    assert_eq!(client.command("QUIT").await.code, 221);
+}
+
+#[tokio::test]
+async fn s_38_the_message_of_a_ban_is_one_line_too() {
+    for mode in ["crlf-message", "huge-message", "huge-reason"] {
+        let server = with(mode, "").await;
+        // The verdict on the first connection bans the second.
+        let _ = server.knock(SOMEBODY).await;
+        if let Door::Refused(Some(reply)) = server.knock(SOMEBODY).await {
+            assert_eq!(reply.lines.len(), 1, "{mode}: {reply}");
+            assert!(reply.code == 421 && reply.text().len() < 600, "{mode}: {reply}");
+        }
+        server.admin(&["bans", "list"]).await.good();
+    }
+}
+
+#[tokio::test]
+async fn s_35_no_policy_bans_everybody_or_who_is_protected() {
+    for mode in ["ban-ourselves", "ban-peer", "for-ever", "longest-times"] {
+        let server = Server::serve_with(|config| {
+            config.set("bans.protected", vec!["127.0.0.0/8", "::1"]).set("policies.longest-delay", "100ms");
+            hostile(config, mode, "");
+        })
+        .await;
+        still_serves(&server, mode).await;
+        still_serves(&server, mode).await;
+    }
+    for mode in ["ban-everybody", "nonsense-subjects", "no-time"] {
+        let server = with(mode, "").await;
+        still_serves(&server, mode).await;
+        still_serves(&server, mode).await;
+        let bans = server.admin(&["bans", "list", "--json"]).await.good().out;
+        assert!(!bans.contains("/0\"") && !bans.contains("/8\""), "{mode}: {bans}");
+    }
+}
+
+#[tokio::test]
+async fn s_62_times_of_a_ban_are_clamped() {
+    let server = Server::serve_with(|config| {
+        config.set("bans.longest", "1h").set("policies.longest-delay", "100ms");
+        hostile(config, "for-ever", "");
+    })
+    .await;
+    let _ = server.knock(SOMEBODY).await;
+    server.assert_refused(SOMEBODY).await;
+    let bans = server.admin(&["bans", "list", "--json"]).await.good().json();
+    let ban = &bans[0];
+    let (created, expires) = (ban["created"].as_u64(), ban["expires"].as_u64());
+    let span = expires.expect("an end") - created.expect("a beginning");
+    assert!(span <= 3_600_000 * 11 / 10, "{ban}");
+}
+
+#[tokio::test]
+async fn a_failure_refuses_where_the_operator_wants_that() {
+    let server = with("trap", "on-error = 'refuse'").await;
+    for _ in 0..3 {
+        server.assert_refused(SOMEBODY).await;
+    }
+    server.admin(&["status"]).await.good();
+    assert!(row(&server, "hostile").await["failures"].as_u64() >= Some(3));
+}
+
+#[tokio::test]
+async fn f_20_a_policy_that_fails_for_ever_is_suspended_and_costs_nothing_then() {
+    let server = Server::serve_with(|config| {
+        hostile(config, "loop", "on-error = 'pass'\nbounds = { suspend-after = 3, suspend-for = '1h' }");
+    })
+    .await;
+    for _ in 0..3 {
+        still_serves(&server, "loop").await;
+    }
+    let before = row(&server, "hostile").await;
+    assert_ne!(before["health"], "ready", "{before}");
+    still_serves(&server, "loop").await;
+    let after = row(&server, "hostile").await;
+    assert_eq!(after["failures"], before["failures"], "it is not asked any more");
+}
+
+#[tokio::test]
+async fn s_59_an_instance_remembers_nothing_of_an_earlier_client() {
+    let server = with("keeps-state", "").await;
+    for _ in 0..3 {
+        still_serves(&server, "keeps-state").await;
+    }
+    let words = server.words();
+    assert!(words.contains("kept 0"), "its alerts are in the log");
+    assert!(!words.contains("kept 1"), "an instance saw an earlier one's memory");
+}
+
+/// The hostile component, told what to do before it has settings.
+fn told(phase: &str, folder: &std::path::Path) -> PathBuf {
+    let mut bytes = fs::read(place::guest("hostile")).expect("the component can be read");
+    let marker = b"HOSTILE-PHASE:";
+    let at = bytes.windows(marker.len()).position(|part| part == marker).expect("the component has its marker");
+    let at = at + marker.len();
+    bytes[at..at + 48].fill(b' ');
+    bytes[at..at + phase.len()].copy_from_slice(phase.as_bytes());
+    let file = folder.join("told.wasm");
+    fs::write(&file, bytes).expect("written");
+    file
+}
+
+#[tokio::test]
+async fn s_60_s_63_what_misbehaves_while_it_is_loaded_is_refused_with_a_reason() {
+    let folder = tempfile::tempdir().expect("a scratch folder");
+    for phase in [
+        "describe=loop",
+        "describe=recurse",
+        "describe=grow-memory",
+        "describe=trap",
+        "describe=bad-name",
+        "describe=long-name",
+        "describe=many-events",
+        "describe=bad-schema",
+        "describe=huge-schema",
+        "configure=loop",
+        "configure=trap",
+        "configure=grow-memory",
+        "configure=refuse",
+        "configure=many-errors",
+        "configure=huge-error",
+    ] {
+        let file = told(phase, folder.path());
+        let started = Instant::now();
+        let check = portcullis(&["policy", "check", &file.to_string_lossy()]).for_at_most(deadline::LATE).run().await;
+        assert!(matches!(check.code, Some(1 | 2)), "{phase}: {check:?}");
+        assert!(!check.err.is_empty() && check.err.len() < 20_000, "{phase}: {} bytes", check.err.len());
+        assert!(!check.err.contains("panicked"), "{phase}: {}", check.err);
+        assert!(started.elapsed() < Duration::from_secs(65), "{phase} took {:?}", started.elapsed());
+    }
+}
+
+#[tokio::test]
+async fn a_hostile_component_swapped_in_leaves_the_old_one_in_force() {
+    let server = Server::prepared(|_| {}).await;
+    let component = server.folder().join("policy.wasm");
+    fs::copy(place::guest("brute-force"), &component).expect("copied");
+    let mut server = server;
+    server.config.policy(&format!("name = 'brute-force'\nsource = 'file:{}'", component.display()));
+    server.rewrite();
+    server.start().await;
+    let before = row(&server, "brute-force").await["digest"].clone();
+    let folder = tempfile::tempdir().expect("a scratch folder");
+    for phase in ["describe=trap", "configure=trap", "describe=loop"] {
+        tests::config::replace(&component, &fs::read(told(phase, folder.path())).expect("the component"));
+        server.admin(&["policy", "reload"]).await.exits(1);
+        assert_eq!(row(&server, "brute-force").await["digest"], before, "{phase}");
+        server.enter(NEIGHBOUR).await.command("NOOP").await.expect(200);
+    }
+    let tries = server.guess_until_banned(SOMEBODY, 7).await;
+    assert!(tries >= 5);
+}
+
+#[tokio::test]
+async fn s_36_a_key_policy_that_lies_bans_nobody_else_and_frees_nobody_here() {
+    for mode in
+        ["keys-same", "keys-none", "keys-empty", "keys-long", "keys-crlf", "keys-nul", "keys-many", "trap", "loop"]
+    {
+        let pool = Cluster::with(2, |_, config| {
+            config.set("keys.source", format!("file:{}", place::guest("hostile").display()));
+            config.set("keys.settings.mode", mode);
+        })
+        .await;
+        let flushed = pool.memcached.statistic("cmd_flush").await;
+        pool.node(0).admin(&["bans", "add", SOMEBODY, "--for", "1h", "--reason", "test"]).await.good();
+        pool.node(0).assert_refused(SOMEBODY).await;
+        for node in 0..2 {
+            pool.node(node).enter(NEIGHBOUR).await.command("NOOP").await.expect(200);
+        }
+        assert_eq!(pool.memcached.statistic("cmd_flush").await, flushed, "{mode}: nobody flushed");
+    }
+}
