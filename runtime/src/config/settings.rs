@@ -292,7 +292,7 @@ pub struct Policies {
 }
 
 /// One `[[policy]]`, or `[keys]`.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct PolicySettings {
     /// The operator's name for it: in logs, bans, and as its namespace in the store.
     pub name: String,
@@ -365,7 +365,7 @@ pub enum Grant {
 }
 
 /// The bounds of one policy.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Bounds {
     /// CPU time of one call, ms resolution.
     pub cpu: Duration,

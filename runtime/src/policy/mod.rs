@@ -3,6 +3,39 @@
 //! Trust: none in a guest; its code, its answers and its calls are bounded and checked here. Must not
 //! know: sockets, FTP, the ledger's files. The only room that names wasmtime.
 
+mod builtin;
+mod catching;
+pub mod chain;
+mod contract;
+pub mod describe;
+mod digest;
+pub mod engine;
+mod entries;
+pub mod fault;
+mod health;
+mod host;
+pub mod keys;
+mod limits;
+mod link;
+pub mod load;
+pub mod offer;
+pub mod reload;
 pub mod ruling;
+mod snapshot;
+mod source;
+pub mod status;
+mod tally;
+mod text;
+mod verdict;
+mod warm;
 
+pub use chain::Policies;
+pub use describe::Description;
+pub use engine::{Engine, EngineError};
+pub use fault::{Failure, FailureKind, LoadError, LoadFault, SettingFault};
+pub use keys::KeyPolicy;
+pub use load::{Inspection, check, inspect};
+pub use offer::{Deps, FindBan};
+pub use reload::Watcher;
 pub use ruling::{BanOrder, Decision, LiftOrder, PolicyStamp, Ruling};
+pub use status::{PolicyStatus, ReloadAttempt, ReloadReport};

@@ -1,0 +1,248 @@
+//! The policies in force, in order: asked together, swapped together.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+
+use arc_swap::ArcSwap;
+
+use super::contract::v0_1::{self, ban::portcullis::policy::types as wit};
+use super::describe::bit;
+use super::engine::Engine;
+use super::fault::LoadError;
+use super::link::Link;
+use super::load::{self, Role};
+use super::offer::Deps;
+use super::ruling::{Decision, Ruling};
+use super::status::{PolicyStatus, ReloadAttempt, ReloadReport};
+use super::{digest, text};
+use crate::config::settings::{Mode, OnError, Policies as Bounds, PolicySettings, Settings};
+use crate::events::Event;
+use crate::moment::Moment;
+use crate::waits::{self, Wait};
+
+/// What the chain's own answer may still take when its deadline has come.
+const GRACE: Duration = Duration::from_millis(5);
+
+/// The policies in force.
+pub struct Policies {
+    engine: Arc<Engine>,
+    bounds: Arc<Bounds>,
+    ruling: Duration,
+    deps: Deps,
+    chain: ArcSwap<Chain>,
+    /// One bit for each event kind that some policy wants.
+    wanted: AtomicU32,
+    /// One reload at a time; the last attempt.
+    loading: tokio::sync::Mutex<()>,
+    attempt: parking_lot::Mutex<Option<Attempt>>,
+}
+
+struct Attempt {
+    at: Moment,
+    errors: Vec<LoadError>,
+}
+
+struct Chain {
+    links: Vec<Arc<Link>>,
+}
+
+impl Policies {
+    /// Loads the chain of the settings.
+    ///
+    /// # Errors
+    /// Each policy that cannot be loaded, with the reason.
+    pub async fn load(engine: Arc<Engine>, settings: &Settings, deps: Deps) -> Result<Arc<Policies>, Vec<LoadError>> {
+        let policies = Policies {
+            engine,
+            bounds: Arc::new(settings.policies.clone()),
+            ruling: settings.timeouts.ruling,
+            deps,
+            chain: ArcSwap::from_pointee(Chain { links: Vec::new() }),
+            wanted: AtomicU32::new(0),
+            loading: tokio::sync::Mutex::new(()),
+            attempt: parking_lot::Mutex::new(None),
+        };
+        policies.replace(&settings.chain).await?;
+        Ok(Arc::new(policies))
+    }
+
+    /// Does any policy want events of this kind? Costs nanoseconds: an event that nobody wants is not made.
+    pub fn wants(&self, kind: &str) -> bool {
+        match self.wanted.load(Relaxed) {
+            0 => false,
+            wanted => bit(kind).is_some_and(|bit| wanted & bit != 0),
+        }
+    }
+
+    /// Asks the policies that want the event, in order, until one decides. Ends within the deadline for
+    /// rulings, whatever the guests do; they run on threads of their own.
+    pub async fn decide(&self, event: &Event) -> Ruling {
+        if !self.wants(event.kind.name()) {
+            return Ruling::default();
+        }
+        let chain = self.chain.load_full();
+        let deadline = Instant::now() + self.ruling.saturating_sub(GRACE);
+        let (engine, bounds, asked) = (self.engine.clone(), self.bounds.clone(), v0_1::event(event));
+        let (links, kind) = (chain.clone(), bit(event.kind.name()).unwrap_or_default());
+        let work = self.engine.run(async move { links.decide(&engine, &bounds, &asked, kind, deadline).await });
+        match waits::for_at_most(self.ruling, Wait::Ruling, work).await {
+            Ok(Ok(ruling)) => ruling,
+            Ok(Err(_)) | Err(_) => {
+                tracing::warn!(
+                    event = event.kind.name(),
+                    "policy.no-ruling: the guests' threads did not answer in time"
+                );
+                chain.unanswered(kind)
+            }
+        }
+    }
+
+    /// As [`Self::decide`], on the caller's own thread: for benches, and tools that have nothing else to do.
+    pub async fn decide_here(&self, event: &Event) -> Ruling {
+        let Some(kind) = bit(event.kind.name()) else { return Ruling::default() };
+        let deadline = Instant::now() + self.ruling;
+        self.chain.load_full().decide(&self.engine, &self.bounds, &v0_1::event(event), kind, deadline).await
+    }
+
+    /// Puts another chain in force, all of it or nothing. Policies with the same bytes and settings stay as
+    /// they are, with their counters; decisions under way end on the chain that they began with.
+    ///
+    /// # Errors
+    /// Each policy that cannot be loaded; the old chain is still in force then.
+    pub async fn reload(&self, chain: &[PolicySettings]) -> Result<ReloadReport, Vec<LoadError>> {
+        let result = self.replace(chain).await;
+        match &result {
+            Ok(report) => {
+                let ReloadReport { added, changed, kept, removed } = report;
+                tracing::info!(?added, ?changed, ?kept, ?removed, "policy.reloaded");
+            }
+            Err(errors) => {
+                for error in errors {
+                    tracing::error!(policy = %error.policy, fault = %error.fault, "policy.not-reloaded: the old chain stays in force");
+                }
+            }
+        }
+        result
+    }
+
+    /// The policies in force, in order.
+    pub fn list(&self) -> Vec<PolicyStatus> {
+        let attempt = self.attempt.lock();
+        let last = |name: &str| {
+            attempt.as_ref().map(|attempt| ReloadAttempt {
+                at: attempt.at,
+                error: attempt.errors.iter().find(|error| error.policy == name).map(|error| error.fault.to_string()),
+            })
+        };
+        let chain = self.chain.load();
+        chain.links.iter().map(|link| PolicyStatus { last_reload: last(&link.stamp.name), ..link.status() }).collect()
+    }
+
+    async fn replace(&self, settings: &[PolicySettings]) -> Result<ReloadReport, Vec<LoadError>> {
+        let _one = self.loading.lock().await;
+        let old = self.chain.load_full();
+        let (mut links, mut errors, mut report) = (Vec::new(), Vec::new(), ReloadReport::default());
+        for policy in settings.iter().filter(|policy| policy.mode != Mode::Off) {
+            let before = old.links.iter().find(|link| link.stamp.name == policy.name);
+            match self.link(policy, before).await {
+                Ok(link) => {
+                    let list = match before {
+                        None => &mut report.added,
+                        Some(before) if Arc::ptr_eq(before, &link) => &mut report.kept,
+                        Some(_) => &mut report.changed,
+                    };
+                    list.push(policy.name.clone());
+                    links.push(link);
+                }
+                Err(error) => errors.push(error),
+            }
+        }
+        *self.attempt.lock() = Some(Attempt { at: Moment::now(), errors: errors.clone() });
+        if !errors.is_empty() {
+            return Err(errors);
+        }
+        let gone = |link: &&Arc<Link>| !links.iter().any(|new: &Arc<Link>| new.stamp.name == link.stamp.name);
+        report.removed = old.links.iter().filter(gone).map(|link| link.stamp.name.clone()).collect();
+        let wanted = links.iter().fold(0, |all, link| all | link.wanted);
+        self.chain.store(Arc::new(Chain { links }));
+        self.wanted.store(wanted, Relaxed);
+        Ok(report)
+    }
+
+    async fn link(&self, settings: &PolicySettings, before: Option<&Arc<Link>>) -> Result<Arc<Link>, LoadError> {
+        let load = async {
+            let bytes = load::fetch(&self.engine, settings, &self.bounds).await?;
+            if let Some(before) = before
+                && before.settings == *settings
+                && before.stamp.digest == digest::sha256(&bytes)
+            {
+                return Ok(before.clone());
+            }
+            let loaded = load::load(&self.engine, Role::Ban, bytes, settings, &self.bounds).await?;
+            Link::new(&self.engine, loaded, settings, &self.bounds, &self.deps).map(Arc::new)
+        };
+        load.await.map_err(|fault: super::LoadFault| fault.of(&text::line(&settings.name)))
+    }
+}
+
+impl std::fmt::Debug for Policies {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let chain = self.chain.load();
+        out.debug_list().entries(chain.links.iter().map(|link| &link.stamp.name)).finish()
+    }
+}
+
+impl Chain {
+    async fn decide(
+        &self,
+        engine: &Engine,
+        bounds: &Bounds,
+        event: &wit::Event,
+        kind: u32,
+        deadline: Instant,
+    ) -> Ruling {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let Ok(Ok(_turn)) = waits::for_at_most(left, Wait::Ruling, engine.decisions.acquire()).await else {
+            return self.unanswered(kind);
+        };
+        let mut ruling = Ruling::default();
+        for link in self.links.iter().filter(|link| link.wanted & kind != 0) {
+            let verdict = link.ask(engine, event, deadline, bounds).await;
+            if link.settings.mode == Mode::Observe {
+                continue;
+            }
+            let decision = match verdict {
+                None => on_error(link),
+                Some(verdict) => {
+                    ruling.delay = ruling.delay.max(verdict.delay.min(bounds.longest_delay));
+                    ruling.bans.extend(verdict.bans);
+                    ruling.lifts.extend(verdict.lifts);
+                    verdict.decision
+                }
+            };
+            if decision != Decision::Pass {
+                ruling.decision = decision;
+                ruling.by = Some(link.stamp.clone());
+                break;
+            }
+        }
+        ruling
+    }
+
+    /// Nobody could be asked: the first policy whose failure refuses speaks.
+    fn unanswered(&self, kind: u32) -> Ruling {
+        let asked = |link: &&Arc<Link>| link.wanted & kind != 0 && link.settings.mode == Mode::Enforce;
+        match self.links.iter().filter(asked).find(|link| link.settings.on_error == OnError::Refuse) {
+            None => Ruling::default(),
+            Some(link) => Ruling { decision: on_error(link), by: Some(link.stamp.clone()), ..Ruling::default() },
+        }
+    }
+}
+
+fn on_error(link: &Link) -> Decision {
+    match link.settings.on_error {
+        OnError::Pass => Decision::Pass,
+        OnError::Refuse => Decision::Refuse { text: None, close: false },
+    }
+}

@@ -1,0 +1,379 @@
+//! The key policy: under which keys things stand in the shared store.
+//!
+//! It imports nothing, so its instances stay warm and its answers are remembered.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Instant;
+
+use arc_swap::ArcSwap;
+use async_trait::async_trait;
+use parking_lot::Mutex;
+use wasmtime::component::Linker;
+
+use super::catching::{Panicked, catching};
+use super::contract::v0_1::{self, key::exports::portcullis::policy::key_guest as wit};
+use super::describe::Description;
+use super::engine::Engine;
+use super::fault::{Failure, FailureKind, LoadError, LoadFault};
+use super::health::{Change, Health};
+use super::limits::{self, Guest};
+use super::load::{self, Loaded, Role};
+use super::ruling::PolicyStamp;
+use super::status::{self, PolicyStatus, ReloadAttempt};
+use super::tally::Tally;
+use super::warm::{Live, Warm};
+use super::{digest, text};
+use crate::config::settings::{Policies, PolicySettings, Settings};
+use crate::moment::Moment;
+use crate::store::{Derive, Key, Namespace, Purpose};
+use crate::waits::{self, Wait};
+
+/// Keys of one answer, as the contract says.
+const KEYS_MAX: usize = 8;
+
+/// The key policy in force. Whoever holds it asks the newest.
+pub struct KeyPolicy {
+    engine: Arc<Engine>,
+    policies: Policies,
+    site: Arc<str>,
+    current: ArcSwap<Keying>,
+    loading: tokio::sync::Mutex<()>,
+    attempt: Mutex<Option<ReloadAttempt>>,
+}
+
+impl KeyPolicy {
+    /// Loads the key policy of the settings.
+    ///
+    /// # Errors
+    /// Why it cannot be.
+    pub async fn load(engine: Arc<Engine>, settings: &Settings) -> Result<Arc<KeyPolicy>, LoadError> {
+        let site: Arc<str> = Arc::from(settings.server.site.as_str());
+        let first = Keying::load(&engine, &settings.keys, &settings.policies, &site, None).await?;
+        Ok(Arc::new(KeyPolicy {
+            engine,
+            policies: settings.policies.clone(),
+            site,
+            current: ArcSwap::new(first),
+            loading: tokio::sync::Mutex::new(()),
+            attempt: Mutex::new(None),
+        }))
+    }
+
+    /// Puts another one in force; true if it differs. What stands under keys that it does not derive is
+    /// not found any more.
+    ///
+    /// # Errors
+    /// Why the old one is still in force.
+    pub async fn reload(&self, settings: &PolicySettings) -> Result<bool, LoadError> {
+        let _one = self.loading.lock().await;
+        let old = self.current.load_full();
+        let loaded = Keying::load(&self.engine, settings, &self.policies, &self.site, Some(&old)).await;
+        let error = loaded.as_ref().err().map(|error| error.fault.to_string());
+        *self.attempt.lock() = Some(ReloadAttempt { at: Moment::now(), error });
+        match loaded {
+            Ok(new) => {
+                let changed = !Arc::ptr_eq(&old, &new);
+                if changed {
+                    tracing::info!(policy = %new.stamp.name, digest = %new.stamp.digest, "keys.reloaded");
+                    self.current.store(new);
+                }
+                Ok(changed)
+            }
+            Err(error) => {
+                tracing::error!(policy = %error.policy, fault = %error.fault, "keys.not-reloaded: the old one stays in force");
+                Err(error)
+            }
+        }
+    }
+
+    /// As `policy list` shows it.
+    pub fn status(&self) -> PolicyStatus {
+        PolicyStatus { last_reload: self.attempt.lock().clone(), ..self.current.load().status() }
+    }
+
+    /// What the key policy in force answers now, not remembered: for whoever explains a key.
+    pub async fn explain(&self, purpose: &Purpose) -> Vec<Key> {
+        let (keying, purpose) = (self.current.load_full(), purpose.clone());
+        let engine = self.engine.clone();
+        self.engine.run(async move { keying.ask(&engine, &purpose).await }).await.unwrap_or_default()
+    }
+}
+
+impl std::fmt::Debug for KeyPolicy {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_tuple("KeyPolicy").field(&self.current.load().stamp.name).finish()
+    }
+}
+
+#[async_trait]
+impl Derive for KeyPolicy {
+    async fn derive(&self, purpose: &Purpose) -> Vec<Key> {
+        let keying = self.current.load_full();
+        if let Some(keys) = keying.remembered.lock().get(purpose) {
+            return keys;
+        }
+        // A host function is on a guest's thread already: another hop would wait for a second one.
+        if Engine::is_guest_thread() {
+            return keying.ask(&self.engine, purpose).await;
+        }
+        let (engine, purpose) = (self.engine.clone(), purpose.clone());
+        self.engine.run(async move { keying.ask(&engine, &purpose).await }).await.unwrap_or_default()
+    }
+}
+
+/// One loaded key policy.
+struct Keying {
+    settings: PolicySettings,
+    stamp: PolicyStamp,
+    description: Description,
+    site: Arc<str>,
+    since: Moment,
+    prepared: v0_1::key::KeyPolicyPre<Guest<()>>,
+    warm: Warm<(), v0_1::key::KeyPolicy>,
+    remembered: Mutex<Remembered>,
+    health: Health,
+    tally: Tally,
+    failure_log_interval: std::time::Duration,
+}
+
+impl Keying {
+    async fn load(
+        engine: &Arc<Engine>,
+        settings: &PolicySettings,
+        policies: &Policies,
+        site: &Arc<str>,
+        before: Option<&Arc<Keying>>,
+    ) -> Result<Arc<Keying>, LoadError> {
+        let load = async {
+            let bytes = load::fetch(engine, settings, policies).await?;
+            if let Some(before) = before
+                && before.settings == *settings
+                && before.stamp.digest == digest::sha256(&bytes)
+            {
+                return Ok(before.clone());
+            }
+            let loaded = load::load(engine, Role::Key, bytes, settings, policies).await?;
+            Keying::new(engine, loaded, settings, policies, site.clone()).map(Arc::new)
+        };
+        load.await.map_err(|fault: LoadFault| fault.of(&text::line(&settings.name)))
+    }
+
+    fn new(
+        engine: &Engine,
+        loaded: Loaded,
+        settings: &PolicySettings,
+        policies: &Policies,
+        site: Arc<str>,
+    ) -> Result<Keying, LoadFault> {
+        let refused = |error: wasmtime::Error| LoadFault::Refused(text::line(&format!("{error:#}")));
+        let mut linker = Linker::new(&engine.wasm);
+        linker.define_unknown_imports_as_traps(&loaded.component).map_err(refused)?;
+        let prepared = linker.instantiate_pre(&loaded.component).map_err(refused)?;
+        Ok(Keying {
+            stamp: PolicyStamp {
+                name: settings.name.clone(),
+                version: loaded.description.version.clone(),
+                digest: loaded.digest,
+                settings: loaded.settings_digest,
+            },
+            description: loaded.description,
+            site,
+            since: Moment::now(),
+            prepared: v0_1::key::KeyPolicyPre::new(prepared).map_err(refused)?,
+            warm: Warm::new(engine.keep.clone()),
+            remembered: Mutex::new(Remembered::new(policies.remembered_keys)),
+            health: Health::new(settings.bounds.suspend_after, settings.bounds.suspend_for),
+            tally: Tally::new(),
+            failure_log_interval: policies.failure_log_interval,
+            settings: settings.clone(),
+        })
+    }
+
+    async fn ask(&self, engine: &Engine, purpose: &Purpose) -> Vec<Key> {
+        if !self.health.admits(Instant::now()) {
+            return Vec::new();
+        }
+        match self.answer(engine, purpose).await {
+            Ok(keys) => {
+                if self.health.good() == Change::Resumed {
+                    tracing::info!(policy = %self.stamp.name, "keys.resumed: its trial went well");
+                }
+                self.remembered.lock().put(purpose.clone(), keys.clone());
+                keys
+            }
+            Err(failure) => {
+                self.failed(&failure);
+                Vec::new()
+            }
+        }
+    }
+
+    async fn answer(&self, engine: &Engine, purpose: &Purpose) -> Result<Vec<Key>, Failure> {
+        let began = Instant::now();
+        let request = v0_1::key_request(purpose, &self.site);
+        let call = catching(self.call(engine, &request));
+        let answer = waits::for_at_most(self.settings.bounds.wall, Wait::Ruling, call).await;
+        self.tally.call(began.elapsed());
+        match answer {
+            Ok(Ok(derived)) => checked(purpose, derived?),
+            Ok(Err(Panicked)) => Err(Failure::new(FailureKind::Crash, "")),
+            Err(_timed_out) => Err(Failure::new(FailureKind::Wall, "")),
+        }
+    }
+
+    async fn call(&self, engine: &Engine, request: &wit::Request) -> wasmtime::Result<Vec<wit::DerivedKey>> {
+        let bounds = &self.settings.bounds;
+        let mut live = match self.warm.take() {
+            Some(mut live) => {
+                limits::arm(&mut live.store, bounds.cpu, 0);
+                live
+            }
+            None => {
+                let mut store = Guest::store(engine, bounds, ());
+                limits::arm(&mut store, bounds.cpu, 0);
+                let guest = self.prepared.instantiate_async(&mut store).await?;
+                Live::new(store, guest, self.settings.instance)
+            }
+        };
+        let derived = live.guest.portcullis_policy_key_guest().call_derive(&mut live.store, request).await?;
+        self.warm.give_back(live);
+        Ok(derived)
+    }
+
+    fn failed(&self, failure: &Failure) {
+        let (policy, digest) = (&self.stamp.name, &self.stamp.digest);
+        if let Some(times) = self.tally.failure(failure, Instant::now(), self.failure_log_interval) {
+            tracing::warn!(%policy, %digest, times, %failure, "keys.failed: nothing is shared for this");
+        }
+        if self.health.bad(Instant::now()) == Change::Suspended {
+            tracing::error!(%policy, %digest, %failure, "keys.suspended: nothing is shared for a while");
+        }
+    }
+
+    fn status(&self) -> PolicyStatus {
+        PolicyStatus {
+            name: self.stamp.name.clone(),
+            description: self.description.name.clone(),
+            summary: self.description.summary.clone(),
+            version: self.stamp.version.clone(),
+            digest: self.stamp.digest.clone(),
+            settings_digest: self.stamp.settings.clone(),
+            source: status::source(&self.settings.source),
+            mode: self.settings.mode,
+            instance: status::instance(self.settings.instance),
+            events: Vec::new(),
+            since: self.since,
+            calls: self.tally.calls.load(Relaxed),
+            failures: self.tally.failures.load(Relaxed),
+            refusals: 0,
+            bans: 0,
+            p50_micros: self.tally.percentile(50),
+            p99_micros: self.tally.percentile(99),
+            suspended: self.health.is_suspended(),
+            last_error: self.tally.last_failure(),
+            last_reload: None,
+        }
+    }
+}
+
+/// Nothing of a wrong answer is used.
+fn checked(purpose: &Purpose, derived: Vec<wit::DerivedKey>) -> Result<Vec<Key>, Failure> {
+    let nonsense = |detail: String| Failure::new(FailureKind::BadAnswer, detail);
+    let (namespace, exact) = match purpose {
+        Purpose::LookUpBan(_) | Purpose::StoreBan(..) => (Namespace::Bans, None),
+        Purpose::Entry { policy, .. } => (Namespace::Policy(policy.clone()), Some(1)),
+    };
+    if exact.is_some_and(|exact| derived.len() != exact) || derived.len() > KEYS_MAX {
+        return Err(nonsense(format!("{} keys", derived.len())));
+    }
+    derived
+        .iter()
+        .map(|key| match key.format {
+            wit::Format::Native => namespace.key(&key.key).map_err(|error| nonsense(error.to_string())),
+            wit::Format::ProftpdJson | wit::Format::ProftpdTpl => {
+                Err(nonsense("keys in ProFTPD's form are not granted".to_owned()))
+            }
+        })
+        .collect()
+}
+
+/// Answers that were given, in two generations: when the young one is full, the old one is forgotten.
+struct Remembered {
+    young: HashMap<Purpose, Vec<Key>, foldhash::fast::RandomState>,
+    old: HashMap<Purpose, Vec<Key>, foldhash::fast::RandomState>,
+    generation: usize,
+}
+
+impl Remembered {
+    fn new(most: usize) -> Remembered {
+        Remembered { young: HashMap::default(), old: HashMap::default(), generation: most / 2 }
+    }
+
+    fn get(&mut self, purpose: &Purpose) -> Option<Vec<Key>> {
+        if let Some(keys) = self.young.get(purpose) {
+            return Some(keys.clone());
+        }
+        let (purpose, keys) = self.old.remove_entry(purpose)?;
+        self.put(purpose, keys.clone());
+        Some(keys)
+    }
+
+    fn put(&mut self, purpose: Purpose, keys: Vec<Key>) {
+        if self.young.len() >= self.generation {
+            self.old = std::mem::take(&mut self.young);
+        }
+        if self.generation > 0 {
+            self.young.insert(purpose, keys);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ledger::Subject;
+
+    fn native(key: &str) -> wit::DerivedKey {
+        wit::DerivedKey { key: key.into(), format: wit::Format::Native }
+    }
+
+    #[test]
+    fn s_61_a_wrong_answer_is_refused_as_a_whole() {
+        let entry = Purpose::Entry { policy: "p".into(), key: "tk".into() };
+        let ban = Purpose::LookUpBan(Subject::User("alice".into()));
+        assert_eq!(checked(&entry, vec![native("a")]).expect("one")[0].as_str(), "pc1.c.1.p.a");
+        assert_eq!(checked(&ban, vec![native("a"), native("b")]).expect("two").len(), 2);
+        assert_eq!(checked(&ban, Vec::new()).expect("none"), []);
+        let foreign = wit::DerivedKey { key: b"a".to_vec(), format: wit::Format::ProftpdTpl };
+        for (purpose, answer) in [
+            (&entry, Vec::new()),
+            (&entry, vec![native("a"), native("b")]),
+            (&ban, vec![native("a"); KEYS_MAX + 1]),
+            (&ban, vec![native("a"), native("a b")]),
+            (&ban, vec![native("a\r\nflush_all")]),
+            (&ban, vec![native(&"x".repeat(181))]),
+            (&ban, vec![native("")]),
+            (&ban, vec![foreign]),
+        ] {
+            assert!(checked(purpose, answer).is_err());
+        }
+    }
+
+    #[test]
+    fn remembered_answers_are_bounded() {
+        let mut remembered = Remembered::new(4);
+        let purpose = |number: u32| Purpose::LookUpBan(Subject::User(number.to_string()));
+        for number in 0..100 {
+            remembered.put(purpose(number), Vec::new());
+            assert!(remembered.get(&purpose(0)).is_some(), "what is used stays");
+            assert!(remembered.young.len() + remembered.old.len() <= 4);
+        }
+        assert!(remembered.get(&purpose(50)).is_none());
+        assert!(remembered.get(&purpose(99)).is_some());
+        let mut none = Remembered::new(0);
+        none.put(purpose(1), Vec::new());
+        assert!(none.get(&purpose(1)).is_none());
+    }
+}

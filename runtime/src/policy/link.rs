@@ -1,0 +1,209 @@
+//! One policy of the chain: asks its guest within all bounds, and keeps count.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::{Duration, Instant};
+
+use tokio::sync::Semaphore;
+use wasmtime::component::Linker;
+
+use super::catching::{Panicked, catching};
+use super::contract::v0_1::{self, ban::portcullis::policy::types as wit};
+use super::describe::Description;
+use super::engine::Engine;
+use super::fault::{Failure, FailureKind, LoadFault};
+use super::health::{Change, Health};
+use super::host::{self, Caller};
+use super::limits::{self, Guest};
+use super::load::Loaded;
+use super::offer::{Call, Deps, Offer};
+use super::ruling::{Decision, PolicyStamp};
+use super::status::{self, PolicyStatus};
+use super::tally::Tally;
+use super::text;
+use super::verdict::Verdict;
+use super::warm::{Live, Warm};
+use crate::config::settings::{Mode, Policies, PolicySettings};
+use crate::moment::Moment;
+use crate::waits::{self, Wait};
+
+/// A policy in force.
+pub(super) struct Link {
+    pub(super) settings: PolicySettings,
+    pub(super) stamp: Arc<PolicyStamp>,
+    /// One bit for each event kind that it wants.
+    pub(super) wanted: u32,
+    description: Description,
+    since: Moment,
+    prepared: v0_1::ban::BanPolicyPre<Caller>,
+    offer: Arc<Offer>,
+    warm: Warm<Call, v0_1::ban::BanPolicy>,
+    permits: Semaphore,
+    health: Health,
+    tally: Tally,
+    failure_log_interval: Duration,
+}
+
+impl Link {
+    pub(super) fn new(
+        engine: &Engine,
+        loaded: Loaded,
+        settings: &PolicySettings,
+        policies: &Policies,
+        deps: &Deps,
+    ) -> Result<Link, LoadFault> {
+        let refused = |error: wasmtime::Error| LoadFault::Refused(text::line(&format!("{error:#}")));
+        let mut linker = Linker::new(&engine.wasm);
+        host::link(&mut linker, &settings.grants.iter().copied().collect()).map_err(refused)?;
+        // All that is left are WASI's: they exist, and grant nothing.
+        linker.define_unknown_imports_as_traps(&loaded.component).map_err(refused)?;
+        let prepared = linker.instantiate_pre(&loaded.component).map_err(refused)?;
+        Ok(Link {
+            stamp: Arc::new(PolicyStamp {
+                name: settings.name.clone(),
+                version: loaded.description.version.clone(),
+                digest: loaded.digest,
+                settings: loaded.settings_digest,
+            }),
+            wanted: loaded.description.wanted(),
+            description: loaded.description,
+            since: Moment::now(),
+            prepared: v0_1::ban::BanPolicyPre::new(prepared).map_err(refused)?,
+            offer: Arc::new(Offer::new(settings, deps)),
+            warm: Warm::new(engine.keep.clone()),
+            permits: Semaphore::new(settings.bounds.at_once),
+            health: Health::new(settings.bounds.suspend_after, settings.bounds.suspend_for),
+            tally: Tally::new(),
+            failure_log_interval: policies.failure_log_interval,
+            settings: settings.clone(),
+        })
+    }
+
+    /// Asks the policy before `deadline`. `None`: it failed or is suspended; that is told here, and
+    /// answered as its `on-error` says.
+    pub(super) async fn ask(
+        &self,
+        engine: &Engine,
+        event: &wit::Event,
+        deadline: Instant,
+        policies: &Policies,
+    ) -> Option<Verdict> {
+        if !self.health.admits(Instant::now()) {
+            return None;
+        }
+        match self.answer(engine, event, deadline, policies).await {
+            Ok(verdict) => {
+                if self.health.good() == Change::Resumed {
+                    tracing::info!(policy = %self.stamp.name, "policy.resumed: its trial went well");
+                }
+                self.record(&verdict);
+                Some(verdict)
+            }
+            Err(failure) => {
+                self.failed(&failure);
+                None
+            }
+        }
+    }
+
+    async fn answer(
+        &self,
+        engine: &Engine,
+        event: &wit::Event,
+        deadline: Instant,
+        policies: &Policies,
+    ) -> Result<Verdict, Failure> {
+        let late = |_| Failure::new(FailureKind::Busy, "");
+        let left = || deadline.saturating_duration_since(Instant::now());
+        let turn = waits::for_at_most(left(), Wait::Ruling, self.permits.acquire()).await.map_err(late)?;
+        let began = Instant::now();
+        let wall = self.settings.bounds.wall.min(left());
+        let answer = waits::for_at_most(wall, Wait::Ruling, catching(self.call(engine, event))).await;
+        self.tally.call(began.elapsed());
+        drop(turn);
+        let verdict = match answer {
+            Ok(Ok(verdict)) => verdict?,
+            Ok(Err(Panicked)) => return Err(Failure::new(FailureKind::Crash, "")),
+            Err(_timed_out) => return Err(Failure::new(FailureKind::Wall, "")),
+        };
+        v0_1::verdict(verdict, &self.stamp, policies.bans_per_verdict)
+    }
+
+    async fn call(&self, engine: &Engine, event: &wit::Event) -> wasmtime::Result<wit::Verdict> {
+        let bounds = &self.settings.bounds;
+        let now = Moment::from_millis(event.at);
+        let mut live = match self.warm.take() {
+            Some(mut live) => {
+                live.store.data_mut().host.now = now;
+                limits::arm(&mut live.store, bounds.cpu, bounds.host_calls);
+                live
+            }
+            None => {
+                let mut store = Guest::store(engine, bounds, Call { now, offer: self.offer.clone() });
+                limits::arm(&mut store, bounds.cpu, bounds.host_calls);
+                let guest = self.prepared.instantiate_async(&mut store).await?;
+                Live::new(store, guest, self.settings.instance)
+            }
+        };
+        let verdict = live.guest.portcullis_policy_ban_guest().call_evaluate(&mut live.store, event).await?;
+        self.warm.give_back(live);
+        Ok(verdict)
+    }
+
+    fn record(&self, verdict: &Verdict) {
+        let policy = &self.stamp.name;
+        if matches!(verdict.decision, Decision::Refuse { .. }) {
+            self.tally.refusals.fetch_add(1, Relaxed);
+        }
+        self.tally.bans.fetch_add(verdict.bans.len() as u64, Relaxed);
+        for alert in &verdict.alerts {
+            if self.offer.may_write() {
+                tracing::warn!(%policy, %alert, "policy.alert");
+            }
+        }
+        let acted = verdict.decision != Decision::Pass || !verdict.bans.is_empty() || !verdict.lifts.is_empty();
+        if self.settings.mode == Mode::Observe && acted && self.offer.may_write() {
+            let whom: Vec<String> = verdict.bans.iter().map(|ban| text::line(&ban.subject.to_string())).collect();
+            let refuses = matches!(verdict.decision, Decision::Refuse { .. });
+            let (bans, lifts) = (whom.join(" "), verdict.lifts.len());
+            tracing::info!(%policy, refuses, %bans, lifts, "policy.observed: nothing was carried out");
+        }
+    }
+
+    fn failed(&self, failure: &Failure) {
+        let (policy, digest) = (&self.stamp.name, &self.stamp.digest);
+        if let Some(times) = self.tally.failure(failure, Instant::now(), self.failure_log_interval) {
+            tracing::warn!(%policy, %digest, times, %failure, "policy.failed");
+        }
+        // Being busy is the load's fault, not the policy's.
+        if failure.kind != FailureKind::Busy && self.health.bad(Instant::now()) == Change::Suspended {
+            let pause = humantime::format_duration(self.settings.bounds.suspend_for);
+            tracing::error!(%policy, %digest, %pause, %failure, "policy.suspended: it failed too often in a row");
+        }
+    }
+
+    pub(super) fn status(&self) -> PolicyStatus {
+        PolicyStatus {
+            name: self.stamp.name.clone(),
+            description: self.description.name.clone(),
+            summary: self.description.summary.clone(),
+            version: self.stamp.version.clone(),
+            digest: self.stamp.digest.clone(),
+            settings_digest: self.stamp.settings.clone(),
+            source: status::source(&self.settings.source),
+            mode: self.settings.mode,
+            instance: status::instance(self.settings.instance),
+            events: self.description.events.clone(),
+            since: self.since,
+            calls: self.tally.calls.load(Relaxed),
+            failures: self.tally.failures.load(Relaxed),
+            refusals: self.tally.refusals.load(Relaxed),
+            bans: self.tally.bans.load(Relaxed),
+            p50_micros: self.tally.percentile(50),
+            p99_micros: self.tally.percentile(99),
+            suspended: self.health.is_suspended(),
+            last_error: self.tally.last_failure(),
+            last_reload: None,
+        }
+    }
+}

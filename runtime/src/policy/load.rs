@@ -1,0 +1,320 @@
+//! From bytes to a policy that can be asked: check, describe, configure, keep the memory, compile.
+
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use serde::Serialize;
+use wasmtime::Store;
+use wasmtime::component::{Component, Instance, Linker};
+
+use super::contract::{self, v0_1};
+use super::describe::{self, Description, HOST};
+use super::engine::Engine;
+use super::fault::{LoadError, LoadFault};
+use super::host::INTERFACES;
+use super::limits::{self, Guest};
+use super::{digest, snapshot, source, text};
+use crate::config::settings::{Bounds, Grant, Policies, PolicySettings};
+use crate::waits::{self, Wait};
+
+/// What a component is loaded for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Role {
+    /// To decide about clients.
+    Ban,
+    /// To derive keys.
+    Key,
+}
+
+/// A policy, configured and compiled.
+pub(super) struct Loaded {
+    pub(super) component: Component,
+    pub(super) description: Description,
+    pub(super) digest: String,
+    pub(super) settings_digest: String,
+}
+
+/// What can be told of a component without settings.
+#[derive(Clone, Debug, Serialize)]
+pub struct Inspection {
+    /// What it says of itself.
+    pub description: Description,
+    /// Version of the contract that it was built for.
+    pub contract: String,
+    /// Names of what it exports.
+    pub exports: Vec<String>,
+    /// Names of what it imports.
+    pub imports: Vec<String>,
+    /// SHA-256, lower-case hex.
+    pub digest: String,
+    /// Bytes.
+    pub size: usize,
+}
+
+/// Names that tell the contract.
+const PACKAGE: &str = "portcullis:policy/";
+const TYPES: &str = "portcullis:policy/types";
+const WASI: &str = "wasi:";
+/// Memory that reading a guest's memory takes of the guest itself: a page for each.
+const READING_BYTES: usize = 4 * 65_536;
+
+/// Reads the component of `settings`; hashing it tells whether it is new.
+pub(super) async fn fetch(
+    engine: &Engine,
+    settings: &PolicySettings,
+    policies: &Policies,
+) -> Result<Cow<'static, [u8]>, LoadFault> {
+    let (from, most) = (settings.source.clone(), policies.component_bytes);
+    bounded(engine, policies, move || source::read(&from, most)).await
+}
+
+/// Loads a policy off the session threads, one at a time.
+pub(super) async fn load(
+    engine: &Arc<Engine>,
+    role: Role,
+    bytes: Cow<'static, [u8]>,
+    settings: &PolicySettings,
+    policies: &Policies,
+) -> Result<Loaded, LoadFault> {
+    let turn = engine.compiler.clone().acquire_owned().await.map_err(|_| LoadFault::Crashed)?;
+    let (own, settings, limits) = (engine.clone(), settings.clone(), policies.clone());
+    bounded(engine, policies, move || {
+        // A compiler cannot be interrupted: whoever gave up waiting still holds the turn.
+        let _turn = turn;
+        prepare(&own, role, &bytes, &settings, &limits)
+    })
+    .await
+}
+
+/// What a component says of itself, whatever it was built for.
+///
+/// # Errors
+/// Why it is no policy here.
+pub async fn inspect(
+    engine: &Arc<Engine>,
+    bytes: Vec<u8>,
+    bounds: &Bounds,
+    policies: &Policies,
+) -> Result<Inspection, LoadFault> {
+    let turn = engine.compiler.clone().acquire_owned().await.map_err(|_| LoadFault::Crashed)?;
+    let (own, bounds, limits) = (engine.clone(), bounds.clone(), policies.clone());
+    bounded(engine, policies, move || {
+        let _turn = turn;
+        let component_bytes = component_of(&bytes)?;
+        let component = Component::new(&own.wasm, &component_bytes).map_err(refused)?;
+        let (imports, exports) = names(&own, &component);
+        let role = if exports.iter().any(|name| *name == BAN_GUEST) { Role::Ban } else { Role::Key };
+        check_exports(role, &exports)?;
+        let described = block_on(async {
+            let mut probe = Probe::start(&own, role, &component, &bounds, &limits).await?;
+            probe.describe(&limits).await
+        })?;
+        described.check()?;
+        Ok(Inspection {
+            description: described,
+            contract: contract::KNOWN.to_owned(),
+            exports,
+            imports,
+            digest: digest::sha256(&bytes),
+            size: bytes.len(),
+        })
+    })
+    .await
+}
+
+/// The whole load of a policy as it would be served, without serving it.
+///
+/// # Errors
+/// Why it would be refused.
+pub async fn check(
+    engine: &Arc<Engine>,
+    settings: &PolicySettings,
+    policies: &Policies,
+) -> Result<Description, LoadError> {
+    let loaded = async { load(engine, Role::Ban, fetch(engine, settings, policies).await?, settings, policies).await };
+    loaded.await.map(|loaded| loaded.description).map_err(|fault| fault.of(&settings.name))
+}
+
+async fn bounded<T: Send + 'static>(
+    engine: &Engine,
+    policies: &Policies,
+    work: impl FnOnce() -> Result<T, LoadFault> + Send + 'static,
+) -> Result<T, LoadFault> {
+    match waits::for_at_most(policies.load_deadline, Wait::Ruling, engine.run_long(work)).await {
+        Ok(Ok(result)) => result,
+        Ok(Err(_panicked)) => Err(LoadFault::Crashed),
+        Err(_timed_out) => Err(LoadFault::TooSlow(policies.load_deadline)),
+    }
+}
+
+fn prepare(
+    engine: &Engine,
+    role: Role,
+    bytes: &[u8],
+    settings: &PolicySettings,
+    policies: &Policies,
+) -> Result<Loaded, LoadFault> {
+    let component_bytes = component_of(bytes)?;
+    let (context, readable) = snapshot::instrument(&component_bytes).map_err(|fault| {
+        // What is no component at all is better told in the engine's words.
+        Component::new(&engine.wasm, &component_bytes).err().map_or(fault, refused)
+    })?;
+    let component = Component::new(&engine.wasm, &readable).map_err(refused)?;
+    let (imports, exports) = names(engine, &component);
+    check_exports(role, &exports)?;
+    check_imports(role, &imports, &exports, &settings.grants)?;
+    let (description, configured) = block_on(async {
+        let mut probe = Probe::start(engine, role, &component, &settings.bounds, policies).await?;
+        let description = probe.describe(policies).await?;
+        description.check()?;
+        describe::check_settings(&description.schema, &settings.settings)?;
+        probe.configure(&settings.settings.to_string(), policies).await?;
+        let configured = snapshot::take(&context, &mut probe.store, probe.instance).await?;
+        Ok((description, configured))
+    })?;
+    let component = Component::new(&engine.wasm, &configured).map_err(refused)?;
+    component.initialize_copy_on_write_image().map_err(refused)?;
+    Ok(Loaded {
+        component,
+        description,
+        digest: digest::sha256(bytes),
+        settings_digest: digest::sha256(settings.settings.to_string().as_bytes()),
+    })
+}
+
+/// Guests are asked on a thread that belongs to the load alone.
+fn block_on<T>(work: impl Future<Output = T>) -> T {
+    tokio::runtime::Handle::current().block_on(work)
+}
+
+fn refused(error: wasmtime::Error) -> LoadFault {
+    LoadFault::Refused(text::line(&format!("{error:#}")))
+}
+
+/// The component itself, or the one that a core module describes.
+fn component_of(bytes: &[u8]) -> Result<Cow<'_, [u8]>, LoadFault> {
+    const MODULE: &[u8] = &[1, 0, 0, 0];
+    match bytes.strip_prefix(b"\0asm") {
+        None => Err(LoadFault::NotWasm),
+        Some(rest) if rest.starts_with(MODULE) => wit_component::ComponentEncoder::default()
+            .validate(true)
+            .module(bytes)
+            .and_then(|mut encoder| encoder.encode())
+            .map(Cow::Owned)
+            .map_err(|error| LoadFault::NoComponentType(text::line(&error.root_cause().to_string()))),
+        Some(_) => Ok(Cow::Borrowed(bytes)),
+    }
+}
+
+/// Names of what a component imports and exports.
+fn names(engine: &Engine, component: &Component) -> (Vec<String>, Vec<String>) {
+    let types = component.component_type();
+    let imports = types.imports(&engine.wasm).map(|(name, _)| name.to_owned()).collect();
+    let exports = types.exports(&engine.wasm).map(|(name, _)| name.to_owned());
+    (imports, exports.filter(|name| name.starts_with(PACKAGE)).collect())
+}
+
+const BAN_GUEST: &str = "portcullis:policy/ban-guest@0.1.0";
+const KEY_GUEST: &str = "portcullis:policy/key-guest@0.1.0";
+
+fn check_exports(role: Role, exports: &[String]) -> Result<(), LoadFault> {
+    let has = |wanted: &str| exports.iter().any(|name| name == wanted);
+    let (wanted, short) = match role {
+        Role::Ban => (BAN_GUEST, "ban-guest"),
+        Role::Key => (KEY_GUEST, "key-guest"),
+    };
+    match () {
+        () if has(wanted) => Ok(()),
+        () if has(BAN_GUEST) || has(KEY_GUEST) => Err(LoadFault::WrongWorld(short)),
+        () => Err(LoadFault::UnknownContract { exports: exports.to_vec(), known: contract::KNOWN }),
+    }
+}
+
+fn check_imports(role: Role, imports: &[String], exports: &[String], grants: &[Grant]) -> Result<(), LoadFault> {
+    let versioned = |name: &str| format!("{name}@{}", contract::KNOWN);
+    let grant_of =
+        |import: &str| INTERFACES.iter().find(|(_, name)| versioned(name) == import).map(|(grant, _)| *grant);
+    let harmless = |import: &str| import == versioned(TYPES) || import.starts_with(WASI);
+    let unknown: Vec<String> =
+        imports.iter().filter(|name| !harmless(name) && grant_of(name).is_none()).cloned().collect();
+    if !unknown.is_empty() {
+        return Err(LoadFault::UnknownImports(unknown));
+    }
+    let wanted: BTreeSet<Grant> = imports.iter().filter_map(|name| grant_of(name)).collect();
+    match role {
+        Role::Key if !wanted.is_empty() && !exports.iter().any(|name| name == BAN_GUEST) => {
+            Err(LoadFault::Impure(imports.iter().filter(|name| grant_of(name).is_some()).cloned().collect()))
+        }
+        Role::Key => Ok(()),
+        Role::Ban => {
+            let missing: Vec<Grant> = wanted.into_iter().filter(|grant| !grants.contains(grant)).collect();
+            if missing.is_empty() { Ok(()) } else { Err(LoadFault::MissingGrants(missing)) }
+        }
+    }
+}
+
+/// An instance that is asked what it is, and takes its settings. It may call nothing.
+struct Probe {
+    store: Store<Guest<()>>,
+    instance: Instance,
+    guest: Asked,
+}
+
+enum Asked {
+    Ban(v0_1::ban::BanPolicy),
+    Key(v0_1::key::KeyPolicy),
+}
+
+impl Probe {
+    async fn start(
+        engine: &Engine,
+        role: Role,
+        component: &Component,
+        bounds: &Bounds,
+        policies: &Policies,
+    ) -> Result<Probe, LoadFault> {
+        let mut linker = Linker::new(&engine.wasm);
+        linker.define_unknown_imports_as_traps(component).map_err(refused)?;
+        let pre = linker.instantiate_pre(component).map_err(refused)?;
+        let bounds = Bounds { memory: bounds.memory.saturating_add(READING_BYTES), ..bounds.clone() };
+        let mut store = Guest::store(engine, &bounds, ());
+        limits::arm(&mut store, policies.load_deadline, 0);
+        let instance = pre.instantiate_async(&mut store).await.map_err(|error| failed("start", error))?;
+        let guest = match role {
+            Role::Ban => Asked::Ban(v0_1::ban::BanPolicy::new(&mut store, &instance).map_err(refused)?),
+            Role::Key => Asked::Key(v0_1::key::KeyPolicy::new(&mut store, &instance).map_err(refused)?),
+        };
+        Ok(Probe { store, instance, guest })
+    }
+
+    async fn describe(&mut self, policies: &Policies) -> Result<Description, LoadFault> {
+        limits::arm(&mut self.store, policies.load_deadline, 0);
+        let description = match &self.guest {
+            Asked::Ban(guest) => guest.portcullis_policy_ban_guest().call_describe(&mut self.store).await,
+            Asked::Key(guest) => guest.portcullis_policy_key_guest().call_describe(&mut self.store).await,
+        };
+        description.map(v0_1::description).map_err(|error| failed("describe", error))
+    }
+
+    async fn configure(&mut self, settings: &str, policies: &Policies) -> Result<(), LoadFault> {
+        limits::arm(&mut self.store, policies.load_deadline, 0);
+        let host = v0_1::host_info(&HOST);
+        let answer = match &self.guest {
+            Asked::Ban(guest) => {
+                guest.portcullis_policy_ban_guest().call_configure(&mut self.store, &host, settings).await
+            }
+            Asked::Key(guest) => {
+                guest.portcullis_policy_key_guest().call_configure(&mut self.store, &host, settings).await
+            }
+        };
+        match answer.map_err(|error| failed("configure", error))? {
+            Ok(()) => Ok(()),
+            Err(errors) => Err(LoadFault::Settings(v0_1::setting_faults(&errors))),
+        }
+    }
+}
+
+fn failed(during: &'static str, error: wasmtime::Error) -> LoadFault {
+    LoadFault::Failed { during, failure: error.into() }
+}

@@ -1,0 +1,119 @@
+//! What the server offers to one policy: its entries, the bans, the networks, its lines in the log.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+
+use super::entries::Entries;
+use crate::config::settings::PolicySettings;
+use crate::ledger::{Ban, Subject};
+use crate::moment::Moment;
+use crate::net::Networks;
+use crate::store::{Derive, SharedStore};
+
+/// Asks for the ban of exactly this subject that is in force at the moment.
+pub type FindBan = Arc<dyn Fn(&Subject, Moment) -> Option<Arc<Ban>> + Send + Sync>;
+
+/// What policies may be granted, for all of them.
+#[derive(Clone)]
+pub struct Deps {
+    /// Where their entries stand.
+    pub store: SharedStore,
+    /// Under which keys.
+    pub keys: Arc<dyn Derive>,
+    /// The bans in force on this node.
+    pub bans: FindBan,
+    /// The named networks of the configuration.
+    pub networks: Arc<Networks>,
+}
+
+/// What one policy may use.
+pub(super) struct Offer {
+    pub(super) name: String,
+    pub(super) entries: Entries,
+    pub(super) bans: FindBan,
+    pub(super) networks: Arc<Networks>,
+    lines: Mutex<Lines>,
+}
+
+impl Offer {
+    pub(super) fn new(settings: &PolicySettings, deps: &Deps) -> Offer {
+        Offer {
+            name: settings.name.clone(),
+            entries: Entries {
+                policy: settings.name.clone(),
+                store: deps.store.clone(),
+                keys: deps.keys.clone(),
+                key_bytes: settings.bounds.key_bytes,
+                value_bytes: settings.bounds.value_bytes,
+            },
+            bans: deps.bans.clone(),
+            networks: deps.networks.clone(),
+            lines: Mutex::new(Lines::new(settings.bounds.log_lines)),
+        }
+    }
+
+    /// May one more line be written now? Lines that were dropped before are told first, in one line.
+    pub(super) fn may_write(&self) -> bool {
+        let (granted, dropped) = self.lines.lock().take(Instant::now());
+        if dropped > 0 {
+            tracing::warn!(policy = %self.name, dropped, "policy.log-lines-dropped: over `bounds.log-lines`");
+        }
+        granted
+    }
+}
+
+/// What a call's host functions work with.
+pub(super) struct Call {
+    /// The moment of the event.
+    pub(super) now: Moment,
+    pub(super) offer: Arc<Offer>,
+}
+
+/// A budget of lines for each second.
+struct Lines {
+    most: u32,
+    left: u32,
+    dropped: u32,
+    since: Option<Instant>,
+}
+
+impl Lines {
+    const fn new(most: u32) -> Lines {
+        Lines { most, left: most, dropped: 0, since: None }
+    }
+
+    /// Whether a line is granted, and how many were dropped in the second that has ended.
+    fn take(&mut self, now: Instant) -> (bool, u32) {
+        let mut told = 0;
+        if self.since.is_none_or(|since| now.duration_since(since) >= Duration::from_secs(1)) {
+            told = self.dropped;
+            *self = Lines { since: Some(now), ..Lines::new(self.most) };
+        }
+        match self.left.checked_sub(1) {
+            Some(left) => {
+                self.left = left;
+                (true, told)
+            }
+            None => {
+                self.dropped = self.dropped.saturating_add(1);
+                (false, told)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn w_16_lines_over_the_budget_are_dropped_and_counted() {
+        let start = Instant::now();
+        let mut lines = Lines::new(2);
+        let answers: Vec<_> = (0..5).map(|_| lines.take(start)).collect();
+        assert_eq!(answers, [(true, 0), (true, 0), (false, 0), (false, 0), (false, 0)]);
+        assert_eq!(lines.take(start + Duration::from_secs(1)), (true, 3));
+    }
+}
