@@ -1,7 +1,10 @@
 //! The components that are embedded in this binary.
 
 /// Name and bytes of each.
-const BUILT: &[(&str, &[u8])] = &[];
+const BUILT: &[(&str, &[u8])] = &[
+    ("brute-force", include_bytes!("../../../policies/built/brute-force.wasm")),
+    ("default-keys", include_bytes!("../../../policies/built/default-keys.wasm")),
+];
 
 /// The bytes of `builtin:NAME`.
 pub(super) fn component(name: &str) -> Option<&'static [u8]> {
