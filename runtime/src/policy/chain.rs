@@ -179,7 +179,7 @@ impl Policies {
             {
                 return Ok(before.clone());
             }
-            let loaded = load::load(&self.engine, Role::Ban, bytes, settings, &self.bounds).await?;
+            let loaded = load::load(&self.engine, Some(Role::Ban), bytes, settings, &self.bounds).await?;
             Link::new(&self.engine, loaded, settings, &self.bounds, &self.deps).map(Arc::new)
         };
         load.await.map_err(|fault: super::LoadFault| fault.of(&text::line(&settings.name)))

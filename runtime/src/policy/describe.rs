@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde_json::Value;
 
-use super::fault::{LoadFault, SettingFault};
+use super::fault::{LoadFault, SETTING_FAULTS_MAX, SettingFault};
 use super::text;
 use crate::events::Kind;
 
@@ -93,6 +93,7 @@ pub(super) fn check_settings(schema: &str, settings: &Value) -> Result<(), LoadF
         .map_err(|error| broken(&error))?;
     let faults: Vec<SettingFault> = validator
         .iter_errors(settings)
+        .take(SETTING_FAULTS_MAX)
         .map(|error| SettingFault {
             path: key_path(error.instance_path.as_str()),
             problem: text::line(&error.to_string()),

@@ -2,14 +2,10 @@
 
 use std::fmt::Write as _;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use aws_lc_rs::digest::{Context, SHA256};
-
-use super::digest::hex;
-use crate::moment::Moment;
-use crate::store::{Derive, Key, Purpose, SharedStore, StoreError, Swap, TimeToLive, Versioned};
+use super::digest::sha256;
+use crate::store::{Derive, Key, Purpose, SharedStore, StoreError, Swap, TimeToLive, Versioned, count_distinct};
 
 /// Longest written form of a policy's key, as the contract says.
 const WRITTEN_BYTES_MAX: usize = 120;
@@ -48,7 +44,7 @@ pub(super) struct Entries {
 impl Entries {
     pub(super) async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, EntryError> {
         let key = self.key(key).await?;
-        self.one(&key).await
+        Ok(self.store.get_many(std::slice::from_ref(&key)).await?.pop().flatten())
     }
 
     pub(super) async fn get_many(&self, keys: &[String]) -> Result<Vec<Option<Vec<u8>>>, EntryError> {
@@ -96,42 +92,8 @@ impl Entries {
         Ok(self.store.compare_and_swap(&key, value, version, ttl(seconds)).await? == Swap::Stored)
     }
 
-    /// Under the key stands the window; each item has a mark in it, and new marks are counted beside. So
-    /// many nodes count at once without contending, and deleting the key begins anew.
-    pub(super) async fn count_distinct(
-        &self,
-        key: &str,
-        item: &str,
-        seconds: u32,
-        now: Moment,
-    ) -> Result<u64, EntryError> {
-        let at = self.key(key).await?;
-        let window = match self.one(&at).await? {
-            Some(window) => window,
-            None => {
-                let fresh = window_name(now);
-                if self.store.add(&at, fresh.as_bytes(), ttl(seconds)).await? {
-                    fresh.into_bytes()
-                } else {
-                    // Another was faster. If that one is gone already, the store loses entries at once.
-                    self.one(&at).await?.ok_or(EntryError::Unavailable)?
-                }
-            }
-        };
-        if !window.starts_with(WINDOW) {
-            return Err(EntryError::NotACounter);
-        }
-        let mark = self.written(&hashed('i', &[key.as_bytes(), &window, item.as_bytes()])).await?;
-        let count = self.written(&hashed('n', &[key.as_bytes(), &window])).await?;
-        if self.store.add(&mark, b"1", ttl(seconds)).await? {
-            return Ok(self.store.increment(&count, 1, ttl(seconds)).await?);
-        }
-        let counted = self.one(&count).await?.and_then(|text| std::str::from_utf8(&text).ok()?.trim().parse().ok());
-        Ok(counted.unwrap_or(1))
-    }
-
-    async fn one(&self, key: &Key) -> Result<Option<Vec<u8>>, EntryError> {
-        Ok(self.store.get_many(std::slice::from_ref(key)).await?.pop().flatten())
+    pub(super) async fn count_distinct(&self, key: &str, item: &str, seconds: u32) -> Result<u64, EntryError> {
+        Ok(count_distinct(&*self.store, &self.key(key).await?, item.as_bytes(), ttl(seconds)).await?)
     }
 
     fn fits(&self, value: &[u8]) -> Result<(), EntryError> {
@@ -142,26 +104,13 @@ impl Entries {
         if key.len() > self.key_bytes {
             return Err(EntryError::TooLarge);
         }
-        self.written(&write_down(key)).await
-    }
-
-    async fn written(&self, key: &str) -> Result<Key, EntryError> {
-        let purpose = Purpose::Entry { policy: self.policy.clone(), key: key.to_owned() };
+        let purpose = Purpose::Entry { policy: self.policy.clone(), key: write_down(key) };
         self.keys.derive(&purpose).await.into_iter().next().ok_or(EntryError::Unavailable)
     }
 }
 
 fn ttl(seconds: u32) -> TimeToLive {
     (seconds > 0).then(|| Duration::from_secs(seconds.into()))
-}
-
-/// What a value that is a window begins with.
-const WINDOW: &[u8] = b"window ";
-
-/// A name that no earlier window of this key had.
-fn window_name(now: Moment) -> String {
-    static MADE: AtomicU64 = AtomicU64::new(0);
-    format!("window {:x}.{:x}", now.millis(), MADE.fetch_add(1, Ordering::Relaxed))
 }
 
 /// A guest's text as visible ASCII, injectively: `t` and the text with all else as `%XX`, or `h` and the
@@ -177,20 +126,10 @@ fn write_down(key: &str) -> String {
             let _ = write!(text, "%{byte:02X}");
         }
         if text.len() > WRITTEN_BYTES_MAX {
-            return hashed('h', &[key.as_bytes()]);
+            return format!("h{}", sha256(key.as_bytes()));
         }
     }
     text
-}
-
-/// A form of its own for each tag; lengths keep the parts apart.
-fn hashed(tag: char, parts: &[&[u8]]) -> String {
-    let mut context = Context::new(&SHA256);
-    for part in parts {
-        context.update(&(part.len() as u64).to_be_bytes());
-        context.update(part);
-    }
-    format!("{tag}{}", hex(context.finish().as_ref()))
 }
 
 #[cfg(test)]
@@ -208,11 +147,5 @@ mod tests {
             assert!(!written[..number].contains(text), "{text}");
         }
         assert_eq!(written[1], "ta%20b");
-    }
-
-    #[test]
-    fn parts_of_a_hash_cannot_slide() {
-        assert_ne!(hashed('i', &[b"ab", b"c"]), hashed('i', &[b"a", b"bc"]));
-        assert_ne!(hashed('i', &[b"a"]), hashed('n', &[b"a"]));
     }
 }

@@ -249,6 +249,9 @@ pub(super) const fn grant_name(grant: Grant) -> &'static str {
     }
 }
 
+/// Faults that are told of one policy's settings: whoever has more mends these first.
+pub(super) const SETTING_FAULTS_MAX: usize = 20;
+
 fn settings(faults: &[SettingFault]) -> String {
     faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }

@@ -154,7 +154,7 @@ impl Keying {
             {
                 return Ok(before.clone());
             }
-            let loaded = load::load(engine, Role::Key, bytes, settings, policies).await?;
+            let loaded = load::load(engine, Some(Role::Key), bytes, settings, policies).await?;
             Keying::new(engine, loaded, settings, policies, site.clone()).map(Arc::new)
         };
         load.await.map_err(|fault: LoadFault| fault.of(&text::line(&settings.name)))

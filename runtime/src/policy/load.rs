@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::Serialize;
 use wasmtime::Store;
@@ -69,10 +70,10 @@ pub(super) async fn fetch(
     bounded(engine, policies, move || source::read(&from, most)).await
 }
 
-/// Loads a policy off the session threads, one at a time.
+/// Loads a policy off the session threads, one at a time. Without a role: whatever it was built for.
 pub(super) async fn load(
     engine: &Arc<Engine>,
-    role: Role,
+    role: Option<Role>,
     bytes: Cow<'static, [u8]>,
     settings: &PolicySettings,
     policies: &Policies,
@@ -87,43 +88,48 @@ pub(super) async fn load(
     .await
 }
 
-/// What a component says of itself, whatever it was built for.
+/// What a component says of itself. Its settings are not looked at.
 ///
 /// # Errors
 /// Why it is no policy here.
 pub async fn inspect(
     engine: &Arc<Engine>,
-    bytes: Vec<u8>,
-    bounds: &Bounds,
+    settings: &PolicySettings,
     policies: &Policies,
-) -> Result<Inspection, LoadFault> {
-    let turn = engine.compiler.clone().acquire_owned().await.map_err(|_| LoadFault::Crashed)?;
-    let (own, bounds, limits) = (engine.clone(), bounds.clone(), policies.clone());
-    bounded(engine, policies, move || {
-        let _turn = turn;
-        let component_bytes = component_of(&bytes)?;
-        let component = Component::new(&own.wasm, &component_bytes).map_err(refused)?;
-        let (imports, exports) = names(&own, &component);
-        let role = if exports.iter().any(|name| *name == BAN_GUEST) { Role::Ban } else { Role::Key };
-        check_exports(role, &exports)?;
-        let described = block_on(async {
-            let mut probe = Probe::start(&own, role, &component, &bounds, &limits).await?;
-            probe.describe(&limits).await
-        })?;
-        described.check()?;
-        Ok(Inspection {
-            description: described,
-            contract: contract::KNOWN.to_owned(),
-            exports,
-            imports,
-            digest: digest::sha256(&bytes),
-            size: bytes.len(),
+) -> Result<Inspection, LoadError> {
+    let inspected = async {
+        let bytes = fetch(engine, settings, policies).await?;
+        let turn = engine.compiler.clone().acquire_owned().await.map_err(|_| LoadFault::Crashed)?;
+        let (own, bounds, limits) = (engine.clone(), settings.bounds.clone(), policies.clone());
+        bounded(engine, policies, move || {
+            let _turn = turn;
+            look(&own, &bytes, &bounds, &limits)
         })
-    })
-    .await
+        .await
+    };
+    inspected.await.map_err(|fault: LoadFault| fault.of(&settings.name))
 }
 
-/// The whole load of a policy as it would be served, without serving it.
+fn look(engine: &Engine, bytes: &[u8], bounds: &Bounds, policies: &Policies) -> Result<Inspection, LoadFault> {
+    let component = Component::new(&engine.wasm, &component_of(bytes)?).map_err(refused)?;
+    let (imports, exports) = names(engine, &component);
+    let role = role_of(&exports)?;
+    let description = block_on(async {
+        let mut probe = Probe::start(engine, role, &component, bounds, policies).await?;
+        probe.describe(policies).await
+    })?;
+    description.check()?;
+    Ok(Inspection {
+        description,
+        contract: contract::KNOWN.to_owned(),
+        exports,
+        imports,
+        digest: digest::sha256(bytes),
+        size: bytes.len(),
+    })
+}
+
+/// The whole load of a policy or key policy as it would be served, without serving it.
 ///
 /// # Errors
 /// Why it would be refused.
@@ -132,7 +138,7 @@ pub async fn check(
     settings: &PolicySettings,
     policies: &Policies,
 ) -> Result<Description, LoadError> {
-    let loaded = async { load(engine, Role::Ban, fetch(engine, settings, policies).await?, settings, policies).await };
+    let loaded = async { load(engine, None, fetch(engine, settings, policies).await?, settings, policies).await };
     loaded.await.map(|loaded| loaded.description).map_err(|fault| fault.of(&settings.name))
 }
 
@@ -150,7 +156,7 @@ async fn bounded<T: Send + 'static>(
 
 fn prepare(
     engine: &Engine,
-    role: Role,
+    role: Option<Role>,
     bytes: &[u8],
     settings: &PolicySettings,
     policies: &Policies,
@@ -162,7 +168,10 @@ fn prepare(
     })?;
     let component = Component::new(&engine.wasm, &readable).map_err(refused)?;
     let (imports, exports) = names(engine, &component);
-    check_exports(role, &exports)?;
+    let role = match role {
+        Some(role) => check_exports(role, &exports).map(|()| role)?,
+        None => role_of(&exports)?,
+    };
     check_imports(role, &imports, &exports, &settings.grants)?;
     let (description, configured) = block_on(async {
         let mut probe = Probe::start(engine, role, &component, &settings.bounds, policies).await?;
@@ -217,6 +226,12 @@ fn names(engine: &Engine, component: &Component) -> (Vec<String>, Vec<String>) {
 
 const BAN_GUEST: &str = "portcullis:policy/ban-guest@0.1.0";
 const KEY_GUEST: &str = "portcullis:policy/key-guest@0.1.0";
+
+fn role_of(exports: &[String]) -> Result<Role, LoadFault> {
+    check_exports(Role::Ban, exports)
+        .map(|()| Role::Ban)
+        .or_else(|_| check_exports(Role::Key, exports).map(|()| Role::Key))
+}
 
 fn check_exports(role: Role, exports: &[String]) -> Result<(), LoadFault> {
     let has = |wanted: &str| exports.iter().any(|name| name == wanted);
@@ -279,7 +294,7 @@ impl Probe {
         let pre = linker.instantiate_pre(component).map_err(refused)?;
         let bounds = Bounds { memory: bounds.memory.saturating_add(READING_BYTES), ..bounds.clone() };
         let mut store = Guest::store(engine, &bounds, ());
-        limits::arm(&mut store, policies.load_deadline, 0);
+        limits::arm(&mut store, share(policies), 0);
         let instance = pre.instantiate_async(&mut store).await.map_err(|error| failed("start", error))?;
         let guest = match role {
             Role::Ban => Asked::Ban(v0_1::ban::BanPolicy::new(&mut store, &instance).map_err(refused)?),
@@ -289,7 +304,7 @@ impl Probe {
     }
 
     async fn describe(&mut self, policies: &Policies) -> Result<Description, LoadFault> {
-        limits::arm(&mut self.store, policies.load_deadline, 0);
+        limits::arm(&mut self.store, share(policies), 0);
         let description = match &self.guest {
             Asked::Ban(guest) => guest.portcullis_policy_ban_guest().call_describe(&mut self.store).await,
             Asked::Key(guest) => guest.portcullis_policy_key_guest().call_describe(&mut self.store).await,
@@ -298,7 +313,7 @@ impl Probe {
     }
 
     async fn configure(&mut self, settings: &str, policies: &Policies) -> Result<(), LoadFault> {
-        limits::arm(&mut self.store, policies.load_deadline, 0);
+        limits::arm(&mut self.store, share(policies), 0);
         let host = v0_1::host_info(&HOST);
         let answer = match &self.guest {
             Asked::Ban(guest) => {
@@ -313,6 +328,11 @@ impl Probe {
             Err(errors) => Err(LoadFault::Settings(v0_1::setting_faults(&errors))),
         }
     }
+}
+
+/// What each function of a guest may take of the time for loading it: the compiler needs the most.
+fn share(policies: &Policies) -> Duration {
+    policies.load_deadline / 10
 }
 
 fn failed(during: &'static str, error: wasmtime::Error) -> LoadFault {

@@ -31,7 +31,7 @@ use crate::events::{self, Cause, Kind};
 use crate::ledger::{Reach, Subject};
 use crate::policy::PolicyStamp;
 use crate::policy::describe::{Description, HostInfo};
-use crate::policy::fault::{Failure, FailureKind, SettingFault};
+use crate::policy::fault::{Failure, FailureKind, SETTING_FAULTS_MAX, SettingFault};
 use crate::policy::ruling::{BanOrder, Decision, LiftOrder};
 use crate::policy::text;
 use crate::policy::verdict::Verdict;
@@ -282,5 +282,5 @@ pub(in crate::policy) fn setting_faults(errors: &[wit::SettingError]) -> Vec<Set
         line: error.line,
         column: error.column,
     };
-    errors.iter().map(clean).collect()
+    errors.iter().take(SETTING_FAULTS_MAX).map(clean).collect()
 }

@@ -52,8 +52,7 @@ impl Host for Caller {
     }
 
     async fn count_distinct(&mut self, key: String, item: String, seconds: u32) -> Answer<u64> {
-        let now = self.host.now;
-        entries!(self, count_distinct(&key, &item, seconds, now))
+        entries!(self, count_distinct(&key, &item, seconds))
     }
 
     async fn get_versioned(&mut self, key: String) -> Answer<Option<Versioned>> {
