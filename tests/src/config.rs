@@ -46,6 +46,11 @@ impl Config {
         config
     }
 
+    /// Nothing at all.
+    pub fn none() -> Config {
+        Config { table: Table::new() }
+    }
+
     /// Sets the key of a dotted path.
     pub fn set(&mut self, path: &str, value: impl Into<Value>) -> &mut Config {
         let mut table = &mut self.table;

@@ -60,8 +60,7 @@ impl Server {
         let path = |name: &str| folder.path().join(name).to_string_lossy().into_owned();
         let arguments = ["quickstart", "--listen", "127.0.0.1:0", "--root", &path("root"), "--state", &path("state")];
         let arguments = arguments.map(str::to_owned).to_vec();
-        let config = Config::in_folder(folder.path(), "");
-        let mut server = Server { config, process: None, ready: None, arguments, folder };
+        let mut server = Server { config: Config::none(), process: None, ready: None, arguments, folder };
         server.start().await;
         server
     }

@@ -55,7 +55,7 @@ async fn in_force(server: &Server) -> (String, String) {
     let rows = rows.as_array().expect("a list of policies");
     let row = rows.iter().find(|row| row["name"] == "brute-force").unwrap_or(&Value::Null);
     let text = |key: &str| row[key].as_str().unwrap_or_else(|| panic!("{key} in {row}")).to_owned();
-    (text("digest"), text("settings"))
+    (text("digest"), text("settings_digest"))
 }
 
 /// Waits until something else is in force; how long that took.
