@@ -64,9 +64,11 @@ async fn check_finds_every_mistake_at_once_and_names_the_nearest_key() {
     portcullis(&["check", "--config", &path]).run().await.good();
 }
 
+type Change = fn(&mut tests::config::Config);
+
 #[tokio::test]
 async fn check_refuses_what_serve_would_files_keys_users_and_policies() {
-    let checks: [(&str, fn(&mut tests::config::Config), &str); 6] = [
+    let checks: [(&str, Change, &str); 6] = [
         (
             "a certificate that is missing",
             |c| {
