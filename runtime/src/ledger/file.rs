@@ -14,7 +14,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::journal::{self, Reading};
 use super::record::Record;
-use super::table::Table;
+use super::table::{Inserted, Table};
 use crate::config::settings::Fsync;
 use crate::moment::Moment;
 
@@ -131,6 +131,12 @@ impl Journal {
         self.state.behind.load(Ordering::Relaxed)
     }
 
+    /// As after a failed write.
+    #[cfg(test)]
+    pub fn fail_for_test(&self) {
+        self.state.behind.store(true, Ordering::Relaxed);
+    }
+
     /// Asks for a new file if the old one lacks something, or is mostly history: over twice `held` records
     /// and `slack` more.
     pub fn tidy(&self, held: usize, slack: usize) {
@@ -192,18 +198,17 @@ impl Writer {
                 }
                 next = if count < batch_max { jobs.try_recv().ok() } else { None };
             }
-            // Once the file lacks something, only a new one will do: after a failed fsync nobody knows
-            // what the old one holds.
-            let answer = match self.state.behind.load(Ordering::Relaxed) {
-                true => Err(Unsaved),
-                false => self.append(&lines, count),
+            // A new file holds this batch too: whatever is handed to this thread is in the table already.
+            // While a file lacks something only a new one will do: after a failed fsync nobody knows what
+            // the old one holds.
+            let answer = match (rewrite, self.state.behind.load(Ordering::Relaxed)) {
+                (true, _) => self.rewrite_and_tell(),
+                (false, true) => Err(Unsaved),
+                (false, false) => self.append(&lines, count),
             };
             for waiting in answers {
                 // Whoever does not wait any more has gone.
                 let _ = waiting.send(answer);
-            }
-            if rewrite {
-                self.rewrite_and_tell();
             }
         }
     }
@@ -221,22 +226,24 @@ impl Writer {
                 self.state.lines.fetch_add(count, Ordering::Relaxed);
                 Ok(())
             }
-            Err(error) => {
-                tracing::error!(path = %self.path.display(), %error, "ledger.unsaved");
-                self.state.behind.store(true, Ordering::Relaxed);
-                Err(Unsaved)
-            }
+            Err(error) => Err(self.tell(&error)),
         }
     }
 
-    fn rewrite_and_tell(&mut self) {
+    fn rewrite_and_tell(&mut self) -> Result<(), Unsaved> {
         match self.rewrite() {
-            Ok(()) => tracing::debug!(lines = self.state.lines.load(Ordering::Relaxed), "ledger.rewritten"),
-            Err(error) => {
-                tracing::error!(path = %self.path.display(), %error, "ledger.unsaved");
-                self.state.behind.store(true, Ordering::Relaxed);
+            Ok(()) => {
+                tracing::debug!(lines = self.state.lines.load(Ordering::Relaxed), "ledger.rewritten");
+                Ok(())
             }
+            Err(error) => Err(self.tell(&error)),
         }
+    }
+
+    fn tell(&self, error: &io::Error) -> Unsaved {
+        tracing::error!(path = %self.path.display(), %error, "ledger.unsaved");
+        self.state.behind.store(true, Ordering::Relaxed);
+        Unsaved
     }
 
     /// Writes what is in force to a new file, and puts it in the old one's place. Whatever was handed to
@@ -275,10 +282,15 @@ fn held(table: &RwLock<Table>, now: Moment) -> Vec<Record> {
 
 fn load(file: &File, table: &RwLock<Table>, now: Moment) -> io::Result<Reading> {
     let mut table = table.write();
-    journal::read(BufReader::new(file), |record| match record {
-        Record::Ban(ban) => drop(table.insert(ban, now)),
+    let mut left_out = 0usize;
+    let reading = journal::read(BufReader::new(file), |record| match record {
+        Record::Ban(ban) => left_out += usize::from(table.insert(ban, now) == Inserted::Full),
         Record::Lift(lift) => drop(table.lift(lift, now)),
-    })
+    })?;
+    if left_out > 0 {
+        tracing::error!(left_out, "ledger.full: raise `bans.table` and start again");
+    }
+    Ok(reading)
 }
 
 /// Held as long as the server runs, so that two servers never write one journal.

@@ -406,3 +406,6 @@ fn random_id() -> BanId {
     aws_lc_rs::rand::fill(&mut bits).expect("the system's random source never fails once it has started");
     BanId::from_bits(u128::from_le_bytes(bits))
 }
+
+#[cfg(test)]
+mod tests;
