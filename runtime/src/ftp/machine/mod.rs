@@ -1,7 +1,7 @@
 //! The state machine of one control connection. Pure: see [`super::effect`] for the rules of the game.
 //!
 //! Here is the order of things: what may run now, what waits, what ends the connection. What commands do
-//! stands beside: [`control`] and [`login`] in any state, the others only with a [`Session`].
+//! stands beside: `control` and `login` in any state, the others only with a session.
 
 pub(super) mod control;
 pub(super) mod data;
@@ -207,10 +207,7 @@ impl Machine {
 
     /// Whatever waited goes on, in order, until something must be awaited again.
     fn settle(&mut self, now: Moment, out: &mut Effects) {
-        if self.stopping && matches!(self.doing, Doing::Upgrading { .. }) {
-            self.end(Ending::Stopping, out);
-        }
-        if self.stopping && matches!(self.doing, Doing::Unadmitted | Doing::Idle) {
+        if self.stopping && matches!(self.doing, Doing::Unadmitted | Doing::Idle | Doing::Upgrading { .. }) {
             self.say_and_end(Reply::shutting_down(), Ending::Stopping, out);
         }
         while matches!(self.doing, Doing::Idle) {
@@ -308,12 +305,7 @@ impl Machine {
             Wait::Login | Wait::Handshake => (Reply::login_timeout(), Ending::LoginTimeout),
             _ => (Reply::idle_timeout(), Ending::IdleTimeout),
         };
-        if matches!(self.doing, Doing::Upgrading { .. }) {
-            // No text into a half-open TLS stream.
-            self.end(ending, out);
-        } else {
-            self.say_and_end(reply, ending, out);
-        }
+        self.say_and_end(reply, ending, out);
     }
 
     /// Counted only before login: strangers get a few tries at guessing what is spoken here.
@@ -335,10 +327,14 @@ impl Machine {
     }
 
     fn say_and_end(&mut self, reply: Reply, ending: Ending, out: &mut Effects) {
-        if !self.ended() {
-            out.say(reply);
-            self.end(ending, out);
+        if self.ended() {
+            return;
         }
+        // No text into a half-open TLS stream.
+        if !matches!(self.doing, Doing::Upgrading { .. }) {
+            out.say(reply);
+        }
+        self.end(ending, out);
     }
 
     fn end(&mut self, ending: Ending, out: &mut Effects) {

@@ -1,6 +1,6 @@
 //! Every reply, by meaning. The only home of reply codes.
 //!
-//! [`fixed`] holds those whose text never changes (they do not allocate), [`told`] those that tell
+//! `fixed` holds those whose text never changes (they do not allocate), `told` those that tell
 //! something: an address, a path, a listing.
 
 mod fixed;
@@ -31,7 +31,7 @@ impl Reply {
         self.wire.bytes().take(3).fold(0, |code, digit| code * 10 + u16::from(digit.wrapping_sub(b'0')))
     }
 
-    /// Neither a preliminary (1yz) nor the end of nothing: the last word to a command.
+    /// The last word to a command; a 1yz is not.
     pub fn is_final(&self) -> bool {
         !self.wire.starts_with('1')
     }

@@ -233,10 +233,16 @@ fn deadlines_bans_and_a_stop_end_the_connection_with_one_word() {
         assert_eq!(world.said(), reply);
         assert_eq!(world.ended, Some(ending));
     }
-    let mut world = World::new();
-    world.send("AUTH TLS");
-    world.feed(Input::Expired(Wait::Handshake));
-    assert_eq!((world.said().as_str(), world.ended), ("", Some(Ending::LoginTimeout)), "no text into a TLS stream");
+    for (input, ending) in [
+        (Input::Expired(Wait::Handshake), Ending::LoginTimeout),
+        (Input::Stopping, Ending::Stopping),
+        (Input::Banned(ReplyText::clean("Banned.")), Ending::Banned),
+    ] {
+        let mut world = World::new();
+        world.send("AUTH TLS");
+        world.feed(input);
+        assert_eq!((world.said().as_str(), world.ended), ("", Some(ending)), "T-04: no text into a TLS stream");
+    }
 }
 
 #[test]
