@@ -15,6 +15,7 @@ use std::net::IpAddr;
 
 use crate::host::bans::InForce;
 use crate::host::store::Error;
+use crate::{Endpoint, Event, EventKind, LoginCause, LoginFailure, SessionFacts};
 
 thread_local! { static SERVER: RefCell<Server> = RefCell::default() }
 
@@ -66,6 +67,43 @@ pub fn ban(ban: InForce) {
 /// The lines of the log so far, oldest first.
 pub fn log_lines() -> Vec<String> {
     SERVER.with_borrow(|server| server.log.clone())
+}
+
+/// An event of an ordinary client at this moment, to be changed where a test cares.
+pub fn event(kind: EventKind) -> Event {
+    let at = SERVER.with_borrow(|server| server.now);
+    Event {
+        at,
+        site: "site".to_owned(),
+        node: "node".to_owned(),
+        server: "main".to_owned(),
+        connection: 1,
+        peer: Endpoint { address: "192.0.2.7".to_owned(), port: 40_000 },
+        local: Endpoint { address: "198.51.100.1".to_owned(), port: 21 },
+        classes: Vec::new(),
+        user: None,
+        logged_in: false,
+        session: SessionFacts {
+            started: at,
+            commands: 0,
+            unknown_commands: 0,
+            failed_logins: 0,
+            transfers: 0,
+            bytes_in: 0,
+            bytes_out: 0,
+        },
+        tls: None,
+        history: None,
+        place: None,
+        store_degraded: false,
+        more: Vec::new(),
+        kind,
+    }
+}
+
+/// A failed login with a wrong password; the tag tells one password from another.
+pub fn wrong_password(attempt_tag: u16) -> EventKind {
+    EventKind::LoginFailed(LoginFailure { cause: LoginCause::WrongPassword, attempt_tag })
 }
 
 fn asked<T>(question: impl FnOnce(&mut Server) -> Result<T, Error>) -> Result<T, Error> {
