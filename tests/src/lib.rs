@@ -7,6 +7,7 @@
 #![deny(missing_docs)]
 
 pub mod client;
+pub mod clockwork;
 pub mod cluster;
 pub mod config;
 pub mod deadline;
@@ -16,6 +17,7 @@ pub mod memcached;
 pub mod place;
 pub mod process;
 pub mod program;
+pub mod scenario;
 pub mod server;
 pub mod tls;
 pub mod tree;

@@ -38,7 +38,7 @@ impl Line {
 
     /// Whether this line is the outcome of a connection.
     pub fn is_outcome(&self) -> bool {
-        matches!(self.message(), "connection.ended" | "connection.refused")
+        self.message() == "connection.ended"
     }
 
     /// Whether the line is about a client at `address`, whatever its port.
