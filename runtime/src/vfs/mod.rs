@@ -12,7 +12,6 @@
 pub mod download;
 mod entry;
 mod fault;
-mod leftover;
 pub mod listing;
 pub mod path;
 pub mod root;

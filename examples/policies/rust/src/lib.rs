@@ -57,3 +57,27 @@ impl Policy for FirstPolicy {
         Verdict::pass().ban(ban)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use portcullis_sdk::pretend;
+
+    fn bans(kind: EventKind, user: Option<&str>) -> usize {
+        let settings = Settings { bait: vec!["root".into()], ban: Span::of_seconds(60) };
+        let event = Event { user: user.map(str::to_owned), ..pretend::event(kind) };
+        FirstPolicy { settings }.evaluate(&event).bans.len()
+    }
+
+    #[test]
+    fn http_on_the_ftp_port_is_banned_and_ssh_is_not() {
+        assert_eq!(bans(EventKind::ProtocolMismatch("http".into()), None), 1);
+        assert_eq!(bans(EventKind::ProtocolMismatch("ssh".into()), None), 0);
+    }
+
+    #[test]
+    fn a_bait_name_is_banned_and_a_typing_error_is_not() {
+        assert_eq!(bans(pretend::wrong_password(1), Some("root")), 1);
+        assert_eq!(bans(pretend::wrong_password(1), Some("alice")), 0);
+    }
+}
