@@ -26,6 +26,8 @@ use portcullis::store::{Derive, Key, Purpose};
 const HOSTS: u32 = 1_000_000;
 const NETWORKS: u32 = 10_000;
 const TRIES: u32 = 4096;
+/// The best of many passes is what the gate costs on a machine that does nothing else.
+const PASSES: u32 = 300;
 
 /// Counts what is allocated.
 struct Counting;
@@ -147,8 +149,15 @@ fn admit(criterion: &mut Criterion) {
     for (name, peers, refused) in
         [("host ban", &hosts, true), ("network ban", &networks, true), ("no ban", &others, false)]
     {
-        let (allocations, mean) = pass(&gate, peers, now, refused);
-        println!("{name}: {mean:?} each over {} cold addresses, {allocations} allocations", peers.len());
+        let (mut allocations, cold) = pass(&gate, peers, now, refused);
+        let mut best = cold;
+        for _ in 1..PASSES {
+            let (more, mean) = pass(&gate, peers, now, refused);
+            allocations += more;
+            best = best.min(mean);
+        }
+        let count = peers.len();
+        println!("{name}: {count} addresses, each {cold:?} cold, {best:?} in the best pass, {allocations} allocations");
         assert_eq!(allocations, 0, "admit allocates: {name}");
         let mut next = peers.iter().cycle();
         criterion.bench_function(&format!("admit, {name}"), |bench| {

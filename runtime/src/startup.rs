@@ -1,1 +1,233 @@
 //! Builds each room once, wires the handles, runs until told to stop. Reads top to bottom.
+
+mod check;
+mod ready;
+mod reload;
+mod source;
+pub mod state;
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+use tracing::{info, warn};
+
+pub use check::{Checked, check};
+pub use ready::{Ready, replace};
+pub use source::Source;
+
+use crate::admin::desk::{About, Desk};
+use crate::admin::{self, Socket};
+use crate::auth::{AttemptTags, Login, Users};
+use crate::config::settings::{Settings, StoreEngine};
+use crate::config::{Loaded, Mistake};
+use crate::gate::Gate;
+use crate::ledger;
+use crate::moment::Moment;
+use crate::net::{Listener, Networks, Stopper};
+use crate::policy::{Deps, Engine, KeyPolicy, Policies};
+use crate::session::{self, Handles, House};
+use crate::store;
+use crate::tls::{Acceptor, Identity, SelfSigned};
+use crate::vfs::Files;
+use reload::{Reload, mistake};
+
+/// Why a server does not start.
+#[derive(Debug)]
+pub enum Trouble {
+    /// The configuration, or a file that it names, is wrong.
+    Configuration(Vec<Mistake>),
+    /// This machine says no.
+    Machine(Mistake),
+}
+
+/// A server whose listeners accept.
+pub struct Server {
+    ready: Ready,
+    policies: Arc<Policies>,
+    stopper: Arc<Stopper>,
+    serving: tokio::task::JoinHandle<()>,
+    admin: tokio::task::JoinHandle<()>,
+}
+
+impl Server {
+    /// Builds everything and serves. `loaded` was read from `source`, which is read again on a reload.
+    ///
+    /// # Errors
+    /// `Trouble`; nothing is left running then.
+    pub async fn start(source: Source, loaded: Loaded) -> Result<Server, Trouble> {
+        let settings = Arc::new(loaded.settings.clone());
+        state::prepare(&settings.server.state).map_err(wrong)?;
+
+        let engine = Engine::start(&settings).map_err(|error| machine(&error))?;
+        let keys = KeyPolicy::load(engine.clone(), &settings).await.map_err(|error| wrong(mistake(&error)))?;
+        let store = store::open(&settings);
+        let (bans, ban_writer) =
+            ledger::open(&settings, store.clone(), keys.clone()).map_err(|error| machine(&error))?;
+        let networks = Arc::new(Networks::new(&settings.networks));
+        let find = bans.clone();
+        let deps = Deps {
+            store: store.clone(),
+            keys: keys.clone(),
+            bans: Arc::new(move |subject, now| find.find(subject, now)),
+            networks: networks.clone(),
+        };
+        let policies = Policies::load(engine, &settings, deps)
+            .await
+            .map_err(|errors| Trouble::Configuration(errors.iter().map(|error| mistake(error)).collect()))?;
+
+        let users = Users::load(&settings.users).map_err(Trouble::Configuration)?;
+        let login = Login::new(users, &settings.users, &settings.limits);
+        let tags = AttemptTags::open(&settings.server.state).map_err(|error| machine(&error))?;
+        let identity = identity(&settings)?;
+        let acceptor = Arc::new(Acceptor::new(&settings.tls, &identity).map_err(|error| wrong(mistake(&error)))?);
+        let gate = Gate::new(&settings, bans.clone(), networks.clone());
+
+        let listeners =
+            Listener::bind_all(&settings.server.listen, settings.server.backlog).map_err(|error| machine(&error))?;
+        let socket = Socket::bind(&settings.server.state).map_err(|error| machine(&error))?;
+        let ready = Ready {
+            addresses: listeners.iter().map(Listener::address).collect(),
+            admin: socket.path().to_owned(),
+            certificate: identity.certificate.clone(),
+            user: None,
+            password: None,
+        };
+
+        let stopper = Arc::new(Stopper::new());
+        let (reloads, orders) = mpsc::channel(settings.admin.connections);
+        let desk = Arc::new(Desk {
+            bans: ban_writer.clone(),
+            networks: networks.clone(),
+            gate: gate.clone(),
+            store: store.clone(),
+            policies: policies.clone(),
+            keys: keys.clone(),
+            reloads,
+            about: About {
+                site: settings.server.site.clone(),
+                node: settings.server.node.clone(),
+                started: Moment::now(),
+                addresses: ready.addresses.clone(),
+                state: settings.server.state.clone(),
+            },
+        });
+        let admin = tokio::spawn(socket.serve(
+            settings.admin.clone(),
+            settings.timeouts.clone(),
+            move |caller: admin::socket::Caller, request| {
+                let desk = desk.clone();
+                async move { desk.answer(caller, request).await }
+            },
+        ));
+        let reload = Reload { source, loaded, policies: policies.clone(), keys, acceptor: acceptor.clone(), identity };
+        let reload_stop = stopper.stop();
+        tokio::spawn(async move {
+            if let Err(error) = reload.run(orders, reload_stop).await {
+                warn!(%error, "reload.unavailable");
+            }
+        });
+
+        let files = Files::new(&settings.files);
+        let handles = Handles {
+            gate,
+            bans,
+            ban_writer,
+            policies: policies.clone(),
+            networks,
+            login,
+            tags,
+            files,
+            acceptor,
+            store,
+        };
+        tell(&settings, &ready, &policies);
+        let house = House::new(settings, handles);
+        let serving = tokio::spawn(session::serve(house, listeners, stopper.stop()));
+        Ok(Server { ready, policies, stopper, serving, admin })
+    }
+
+    /// What scripts and people need to know.
+    pub fn ready(&self) -> Ready {
+        self.ready.clone()
+    }
+
+    /// The policies in force, for people.
+    pub fn policies(&self) -> Vec<String> {
+        self.policies.list().into_iter().map(|policy| format!("{} {}", policy.name, policy.version)).collect()
+    }
+
+    /// Serves until SIGTERM or SIGINT, then lets sessions finish; a second signal ends them at once.
+    ///
+    /// # Errors
+    /// When the process may not handle signals.
+    pub async fn run(self) -> std::io::Result<()> {
+        let stopper = self.stopper.clone();
+        let following = tokio::spawn(async move { stopper.follow_signals().await });
+        let stop = self.stopper.stop();
+        tokio::select! {
+            () = stop.stopping() => {}
+            ended = following => {
+                // Ends only with an error, or after the second signal.
+                ended.map_err(std::io::Error::other)??;
+            }
+        }
+        info!("server.stopping");
+        self.finish().await;
+        Ok(())
+    }
+
+    /// Stops as a signal would.
+    pub async fn stop(self) {
+        self.stopper.advance();
+        self.finish().await;
+    }
+
+    async fn finish(self) {
+        // A panic in there was told when it happened; what is left is to go.
+        let _ = self.serving.await;
+        self.admin.abort();
+        let _ = self.admin.await;
+        info!("server.stopped");
+    }
+}
+
+/// The certificate that the settings name or allow to be made.
+fn identity(settings: &Settings) -> Result<Identity, Trouble> {
+    let addresses: Vec<IpAddr> = settings.server.listen.iter().map(|listen| listen.ip()).collect();
+    let made = SelfSigned { state: &settings.server.state, addresses: &addresses };
+    Identity::find(&settings.tls, &made).map_err(|error| wrong(mistake(&error)))
+}
+
+/// One line that says what serves, and warnings about what is dangerous.
+fn tell(settings: &Settings, ready: &Ready, policies: &Policies) {
+    let addresses: Vec<String> = ready.addresses.iter().map(ToString::to_string).collect();
+    let names: Vec<String> = policies.list().into_iter().map(|policy| policy.name).collect();
+    let store = match &settings.store.engine {
+        StoreEngine::Memory => "memory".to_owned(),
+        StoreEngine::Memcached(servers) => servers.join(","),
+    };
+    info!(
+        version = env!("CARGO_PKG_VERSION"),
+        addresses = addresses.join(","),
+        site = settings.server.site,
+        node = settings.server.node,
+        policies = names.join(","),
+        store,
+        "server.ready"
+    );
+    if !settings.tls.required {
+        warn!("server.tls-not-required: passwords can be read on the way (`tls.required`)");
+    }
+    if names.is_empty() {
+        warn!("server.no-policies: nobody will be banned by a policy");
+    }
+}
+
+fn wrong(mistake: Mistake) -> Trouble {
+    Trouble::Configuration(vec![mistake])
+}
+
+fn machine(error: &dyn std::error::Error) -> Trouble {
+    Trouble::Machine(mistake(error))
+}

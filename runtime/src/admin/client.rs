@@ -43,18 +43,52 @@ impl Line {
     /// # Errors
     /// `AskError` for no answer, a wrong one, or a refusal.
     pub fn ask<T: DeserializeOwned>(&mut self, request: &Request) -> Result<T, AskError> {
-        let lost = |error: io::Error| AskError::Unreachable { path: self.path.clone(), error };
+        self.send(request)?;
+        match self.receive()? {
+            Reply::Done(value) => serde_json::from_value(value).map_err(garbled),
+            Reply::More(_) => Err(AskError::Garbled("a list came".to_owned())),
+            Reply::Refused(refusal) => Err(AskError::Refused(refusal)),
+        }
+    }
+
+    /// Asks for a list that comes in parts.
+    ///
+    /// # Errors
+    /// `AskError` for no answer, a wrong one, or a refusal.
+    pub fn ask_all<T: DeserializeOwned>(&mut self, request: &Request) -> Result<Vec<T>, AskError> {
+        self.send(request)?;
+        let mut all = Vec::new();
+        loop {
+            let (part, last) = match self.receive()? {
+                Reply::More(value) => (value, false),
+                Reply::Done(value) => (value, true),
+                Reply::Refused(refusal) => return Err(AskError::Refused(refusal)),
+            };
+            let part: Vec<T> = serde_json::from_value(part).map_err(garbled)?;
+            all.extend(part);
+            if last {
+                return Ok(all);
+            }
+        }
+    }
+
+    fn send(&mut self, request: &Request) -> Result<(), AskError> {
         let mut text = serde_json::to_vec(request).map_err(|error| AskError::Garbled(error.to_string()))?;
         text.push(b'\n');
-        self.stream.get_mut().write_all(&text).map_err(lost)?;
+        let lost = |error: io::Error| AskError::Unreachable { path: self.path.clone(), error };
+        self.stream.get_mut().write_all(&text).map_err(lost)
+    }
+
+    fn receive(&mut self) -> Result<Reply, AskError> {
+        let lost = |error: io::Error| AskError::Unreachable { path: self.path.clone(), error };
         let mut answer = String::new();
         if self.stream.read_line(&mut answer).map_err(lost)? == 0 {
             return Err(lost(io::Error::new(io::ErrorKind::UnexpectedEof, "it hung up")));
         }
-        let garbled = |error: serde_json::Error| AskError::Garbled(error.to_string());
-        match serde_json::from_str(&answer).map_err(garbled)? {
-            Reply::Done(value) => serde_json::from_value(value).map_err(garbled),
-            Reply::Refused(refusal) => Err(AskError::Refused(refusal)),
-        }
+        serde_json::from_str(&answer).map_err(garbled)
     }
+}
+
+fn garbled(error: serde_json::Error) -> AskError {
+    AskError::Garbled(error.to_string())
 }

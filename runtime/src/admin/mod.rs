@@ -4,9 +4,10 @@
 //! and parsed. Must not know: rustls, wasmtime, the protocol of clients.
 
 pub mod client;
+pub mod desk;
 pub mod log;
 pub mod request;
 pub mod socket;
 
-pub use request::{BanRow, PolicyRow, Refusal, Reply, Request, Status};
-pub use socket::Socket;
+pub use request::{BanRow, Refusal, Reply, Request, Status};
+pub use socket::{Socket, Told};

@@ -5,9 +5,9 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::config::settings::Mode;
-use crate::ledger::{Ban, BanId, By, Reach, Subject};
+use crate::ledger::{Ban, BanId, By, Reach, Standing, Subject};
 use crate::moment::Moment;
+use crate::policy::PolicyStatus;
 use crate::store::Health;
 
 /// A request. What it answers stands beside it.
@@ -16,11 +16,8 @@ use crate::store::Health;
 pub enum Request {
     /// How the server is: [`Status`].
     Status {},
-    /// Bans in force, a page at a time: a list of [`BanRow`], empty behind the last.
-    BansList {
-        /// The last one of the page before.
-        after: Option<BanId>,
-    },
+    /// All bans in force: lists of [`BanRow`] in [`Reply::More`], then an empty one.
+    BansList {},
     /// Ban somebody: the [`Ban`].
     BansAdd {
         /// Whom, as typed.
@@ -42,9 +39,9 @@ pub enum Request {
         /// Subject, address or id, as typed.
         which: String,
     },
-    /// The policies in order of asking: a list of [`PolicyRow`].
+    /// The policies in order of asking, then the key policy: a list of [`PolicyStatus`].
     PolicyList {},
-    /// Read configuration and components again, all or nothing: a list of [`PolicyRow`].
+    /// Read configuration and components again, all or nothing: a list of [`PolicyStatus`].
     PolicyReload {},
 }
 
@@ -52,6 +49,8 @@ pub enum Request {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Reply {
+    /// A part of a long list; more comes.
+    More(serde_json::Value),
     /// As the request says.
     Done(serde_json::Value),
     /// It did not happen.
@@ -108,12 +107,14 @@ pub struct Status {
     pub connections: usize,
     /// Of these, not logged in.
     pub unauthenticated: usize,
-    /// Bans in force.
-    pub bans: usize,
+    /// The ledger.
+    pub bans: Standing,
     /// The shared store.
     pub store: Health,
     /// In order of asking.
-    pub policies: Vec<PolicyRow>,
+    pub policies: Vec<PolicyStatus>,
+    /// The key policy.
+    pub keys: PolicyStatus,
 }
 
 /// A ban in a list: all but the evidence.
@@ -145,31 +146,6 @@ impl From<&Ban> for BanRow {
             expires: ban.expires,
         }
     }
-}
-
-/// A policy in a list.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct PolicyRow {
-    /// The operator's name for it; `keys` for the key policy.
-    pub name: String,
-    /// The version that it describes itself with.
-    pub version: String,
-    /// What it says of itself.
-    pub summary: String,
-    /// SHA-256 of its component.
-    pub digest: String,
-    /// SHA-256 of its settings as JSON.
-    pub settings: String,
-    /// Whether its verdicts are carried out.
-    pub mode: Mode,
-    /// Event kinds that it sees; empty for the key policy.
-    pub wants: Vec<String>,
-    /// `ready`, or why it is not asked at present.
-    pub health: String,
-    /// Calls since it was loaded.
-    pub calls: u64,
-    /// Of these, failures.
-    pub failures: u64,
 }
 
 #[cfg(test)]

@@ -11,8 +11,9 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::Semaphore;
 use tracing::{debug, warn};
 
-use super::request::{Reply, Request};
+use super::request::{BanRow, Reply, Request};
 use crate::config::settings::{Admin, Timeouts};
+use crate::ledger::Ban;
 use crate::waits::{self, TimedOut, Wait};
 
 /// Its name within the state folder.
@@ -35,6 +36,15 @@ pub enum SocketError {
 pub struct Caller {
     /// System user name, or `uid N`.
     pub name: String,
+}
+
+/// What is told: one reply, or a list that is written page by page.
+#[derive(Debug)]
+pub enum Told {
+    /// One line.
+    Reply(Reply),
+    /// Bans, as many lines as it takes.
+    List(Vec<Arc<Ban>>),
 }
 
 /// A listening admin socket. Dropping it removes the file.
@@ -89,7 +99,7 @@ impl Socket {
         limits: Timeouts,
         answer: impl Fn(Caller, Request) -> F + Send + Sync + 'static,
     ) where
-        F: Future<Output = Reply> + Send,
+        F: Future<Output = Told> + Send,
     {
         let slots = Arc::new(Semaphore::new(bounds.connections));
         let answer = Arc::new(answer);
@@ -137,7 +147,7 @@ enum Ended {
 }
 
 /// Requests of one connection, one after the other.
-async fn converse<F: Future<Output = Reply> + Send>(
+async fn converse<F: Future<Output = Told> + Send>(
     stream: UnixStream,
     caller: Caller,
     bounds: &Admin,
@@ -156,14 +166,26 @@ async fn converse<F: Future<Output = Reply> + Send>(
             return Ok(());
         }
         let whole = line.ends_with(b"\n");
-        let reply = match serde_json::from_slice::<Request>(&line) {
-            _ if !whole => Reply::usage("the request is cut off or too long"),
+        let told = match serde_json::from_slice::<Request>(&line) {
+            _ if !whole => Told::Reply(Reply::usage("the request is cut off or too long")),
             Ok(request) => answer(caller.clone(), request).await,
-            Err(error) => Reply::usage(format!("the request is not understood: {error}")),
+            Err(error) => Told::Reply(Reply::usage(format!("the request is not understood: {error}"))),
         };
-        let mut text = serde_json::to_vec(&reply).map_err(io::Error::other)?;
-        text.push(b'\n');
-        waits::within(limits, Wait::Admin, write.write_all(&text)).await??;
+        let mut tell = async |reply: &Reply| -> Result<(), Ended> {
+            let mut text = serde_json::to_vec(reply).map_err(io::Error::other)?;
+            text.push(b'\n');
+            Ok(waits::within(limits, Wait::Admin, write.write_all(&text)).await??)
+        };
+        match told {
+            Told::Reply(reply) => tell(&reply).await?,
+            Told::List(bans) => {
+                for page in bans.chunks(bounds.page) {
+                    let rows: Vec<BanRow> = page.iter().map(|ban| BanRow::from(&**ban)).collect();
+                    tell(&Reply::More(serde_json::to_value(rows).map_err(io::Error::other)?)).await?;
+                }
+                tell(&Reply::Done(serde_json::Value::Array(Vec::new()))).await?;
+            }
+        }
         if !whole {
             return Ok(());
         }
@@ -245,7 +267,7 @@ mod tests {
         let (admin, timeouts) = bounds();
         let serving = tokio::spawn(socket.serve(admin, timeouts, |caller, request| async move {
             assert!(!caller.name.is_empty());
-            Reply::done(&request)
+            Told::Reply(Reply::done(&request))
         }));
         let told = ask(&path, b"{\"op\":\"status\"}\n{\"op\":\"dance\"}\n{\"op\":\"policy-list\"}\n").await;
         let lines: Vec<&str> = told.lines().collect();
@@ -264,7 +286,8 @@ mod tests {
         let path = socket.path().to_owned();
         let (admin, mut timeouts) = bounds();
         timeouts.admin = Duration::from_millis(50);
-        let serving = tokio::spawn(socket.serve(admin, timeouts, |_, request| async move { Reply::done(&request) }));
+        let serving =
+            tokio::spawn(socket.serve(admin, timeouts, |_, request| async move { Told::Reply(Reply::done(&request)) }));
         let silent = [UnixStream::connect(&path).await, UnixStream::connect(&path).await];
         assert!(ask(&path, b"{\"op\":\"status\"}\n").await.contains("done"));
         drop(silent);

@@ -360,7 +360,7 @@ fn bounds(at: &mut Section<'_, '_>) -> Bounds {
         table_elements: at.count("table-elements", 100..=1_000_000),
         host_calls: at.count("host-calls", 0..=10_000),
         transfer_bytes: at.size("transfer-bytes", KIB..=16 * MIB),
-        key_bytes: at.size("key-bytes", 1..=180),
+        key_bytes: at.size("key-bytes", 1..=1024),
         value_bytes: at.size("value-bytes", 1..=MIB),
         log_lines: at.count("log-lines", 0..=10_000),
         suspend_after: at.count("suspend-after", 1..=1000),

@@ -28,6 +28,12 @@ pub struct Loaded {
     pub shown: Vec<Shown>,
 }
 
+/// The defaults alone. They name no certificate, so nothing can be served with them.
+pub fn defaults() -> Settings {
+    let defaults = tree::read(DEFAULTS).expect("the embedded defaults are TOML: a test reads them");
+    sheet::Sheet::read("", &tree::Table::new(), &defaults, |top| check::settings(top, Path::new("."))).0
+}
+
 /// Reads a configuration file over the defaults.
 ///
 /// # Errors

@@ -8,7 +8,7 @@ use super::nearest::nearest;
 use super::tree::{Node, Table, What};
 
 /// Something in the operator's file that is wrong.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Mistake {
     /// What is wrong, with the key path.
     pub what: String,

@@ -25,7 +25,7 @@ impl Lingering {
     }
 
     /// Takes a socket over whose sending side was shut down.
-    pub(super) fn close(&self, mut socket: TcpStream) {
+    pub fn close(&self, mut socket: TcpStream) {
         let mut scratch = [0; 512];
         loop {
             match socket.try_read(&mut scratch) {

@@ -51,9 +51,14 @@ impl Recent {
         Recent { per_address: settings.evidence, addresses: settings.evidence_addresses, memory: Mutex::default() }
     }
 
+    /// Whether an event of this kind is worth remembering.
+    pub const fn speaks_against(kind: &Kind) -> bool {
+        matches!(kind, Kind::LoginFailed(_) | Kind::CommandUnknown(_) | Kind::ProtocolMismatch(_) | Kind::Timeout(_))
+    }
+
     /// Remembers an event. Only those that can speak against a client are worth the room.
     pub fn note(&self, event: &Event) {
-        if self.per_address == 0 || self.addresses == 0 || !speaks_against(&event.kind) {
+        if self.per_address == 0 || self.addresses == 0 || !Recent::speaks_against(&event.kind) {
             return;
         }
         let address = network(event.facts.peer.ip());
@@ -87,7 +92,7 @@ impl Recent {
             .get(&network(event.facts.peer.ip()))
             .map(|address| address.notes.iter().cloned().collect())
             .unwrap_or_default();
-        if !speaks_against(&event.kind) {
+        if !Recent::speaks_against(&event.kind) {
             notes.push(Note::of(event));
         }
         notes.into_iter().map(Note::into_evidence).collect()
@@ -121,10 +126,6 @@ impl Note {
             }),
         }
     }
-}
-
-const fn speaks_against(kind: &Kind) -> bool {
-    matches!(kind, Kind::LoginFailed(_) | Kind::CommandUnknown(_) | Kind::ProtocolMismatch(_) | Kind::Timeout(_))
 }
 
 /// One IPv6 client has a /64 to choose addresses from.

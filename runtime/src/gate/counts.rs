@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 
-use foldhash::quality::RandomState;
+use foldhash::fast::RandomState;
 
 /// One client as the limits see it, and whether it has logged in.
 #[derive(Clone, Copy, Debug)]

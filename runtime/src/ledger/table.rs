@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use foldhash::quality::RandomState;
+use foldhash::fast::RandomState;
 
 use super::ban::{Ban, BanId};
 use super::record::Lift;
@@ -15,12 +15,16 @@ use crate::moment::Moment;
 /// Hash maps that peers fill have a random key, so that nobody can choose colliding entries.
 type Map<K, V> = HashMap<K, V, RandomState>;
 
+const NO_END: Moment = Moment::from_millis(u64::MAX);
+
 /// All bans, found by whom they name. At most `max` bans; a new one is refused when it is full, and no ban
 /// in force ever gives way.
 #[derive(Debug)]
 pub struct Table {
-    hosts: Map<IpAddr, Arc<Ban>>,
-    networks: Trie<Arc<Ban>>,
+    /// By address, IPv4 and IPv6 apart: the smaller the entries, the fewer cache misses at the gate.
+    v4_hosts: Map<u32, Slot>,
+    v6_hosts: Map<u128, Slot>,
+    networks: Trie<Slot>,
     users: Map<String, Arc<Ban>>,
     users_at_hosts: Map<String, Map<IpAddr, Arc<Ban>>>,
     classes: Map<String, Arc<Ban>>,
@@ -29,6 +33,23 @@ pub struct Table {
     lifts: Map<Subject, Arc<Lift>>,
     lift_ends: BTreeSet<(Moment, Subject)>,
     max: usize,
+}
+
+/// A ban with its end beside it, so that an ended one costs no further look.
+#[derive(Debug)]
+struct Slot {
+    end: Moment,
+    ban: Arc<Ban>,
+}
+
+impl Slot {
+    fn new(ban: Arc<Ban>) -> Slot {
+        Slot { end: ban.expires.unwrap_or(NO_END), ban }
+    }
+
+    fn in_force(&self, now: Moment) -> bool {
+        now < self.end || self.end == NO_END
+    }
 }
 
 /// What became of a ban that was put in.
@@ -52,7 +73,8 @@ impl Table {
     /// Empty, for at most `max` bans.
     pub fn new(max: usize) -> Table {
         Table {
-            hosts: Map::default(),
+            v4_hosts: Map::default(),
+            v6_hosts: Map::default(),
             networks: Trie::new(),
             users: Map::default(),
             users_at_hosts: Map::default(),
@@ -87,12 +109,12 @@ impl Table {
         classes: impl IntoIterator<Item = &'a str>,
         now: Moment,
     ) -> Option<&Arc<Ban>> {
-        let alive = |ban: &&Arc<Ban>| ban.in_force(now);
-        self.hosts
-            .get(&ip)
-            .filter(alive)
-            .or_else(|| self.networks.covering(ip).find(alive))
-            .or_else(|| classes.into_iter().find_map(|class| self.classes.get(class).filter(alive)))
+        let slot = self.host(ip).filter(|slot| slot.in_force(now));
+        let slot = slot.or_else(|| self.networks.covering(ip).find(|slot| slot.in_force(now)));
+        slot.map(|slot| &slot.ban).or_else(|| {
+            let class = |class| self.classes.get(class).filter(|ban| ban.in_force(now));
+            classes.into_iter().find_map(class)
+        })
     }
 
     /// The ban that refuses this user from this address, other than one of the address.
@@ -110,10 +132,11 @@ impl Table {
     pub fn find(&self, subject: &Subject, now: Moment) -> Option<&Arc<Ban>> {
         self.exactly(subject, now).or_else(|| match subject {
             Subject::Host(ip) => self.on_host(*ip, [], now),
-            Subject::Network(net) => self
-                .networks
-                .covering(net.addr())
-                .find(|ban| ban.in_force(now) && matches!(&ban.subject, Subject::Network(wide) if wide.contains(net))),
+            Subject::Network(net) => {
+                let around = |ban: &&Arc<Ban>| matches!(&ban.subject, Subject::Network(wide) if wide.contains(net));
+                let alive = self.networks.covering(net.addr()).filter(|slot| slot.in_force(now));
+                alive.map(|slot| &slot.ban).find(around)
+            }
             Subject::UserAtHost(user, ip) => self.on_user(user, *ip, now).or_else(|| self.on_host(*ip, [], now)),
             _ => None,
         })
@@ -221,10 +244,17 @@ impl Table {
         swept
     }
 
+    fn host(&self, ip: IpAddr) -> Option<&Slot> {
+        match ip {
+            IpAddr::V4(ip) => self.v4_hosts.get(&ip.into()),
+            IpAddr::V6(ip) => self.v6_hosts.get(&ip.into()),
+        }
+    }
+
     fn entry(&self, subject: &Subject) -> Option<&Arc<Ban>> {
         match subject {
-            Subject::Host(ip) => self.hosts.get(ip),
-            Subject::Network(net) => self.networks.get(*net),
+            Subject::Host(ip) => self.host(*ip).map(|slot| &slot.ban),
+            Subject::Network(net) => self.networks.get(*net).map(|slot| &slot.ban),
             Subject::User(user) => self.users.get(user),
             Subject::UserAtHost(user, ip) => self.users_at_hosts.get(user)?.get(ip),
             Subject::Class(class) => self.classes.get(class),
@@ -238,8 +268,9 @@ impl Table {
             self.ends.insert((end, ban.id));
         }
         match &ban.subject {
-            Subject::Host(ip) => drop(self.hosts.insert(*ip, ban)),
-            Subject::Network(net) => drop(self.networks.insert(*net, ban)),
+            Subject::Host(IpAddr::V4(ip)) => drop(self.v4_hosts.insert((*ip).into(), Slot::new(ban))),
+            Subject::Host(IpAddr::V6(ip)) => drop(self.v6_hosts.insert((*ip).into(), Slot::new(ban))),
+            Subject::Network(net) => drop(self.networks.insert(*net, Slot::new(ban))),
             Subject::User(user) => drop(self.users.insert(user.clone(), ban)),
             Subject::UserAtHost(user, ip) => {
                 drop(self.users_at_hosts.entry(user.clone()).or_default().insert(*ip, Arc::clone(&ban)));
@@ -255,7 +286,8 @@ impl Table {
             self.ends.remove(&(end, ban.id));
         }
         match &ban.subject {
-            Subject::Host(ip) => drop(self.hosts.remove(ip)),
+            Subject::Host(IpAddr::V4(ip)) => drop(self.v4_hosts.remove(&(*ip).into())),
+            Subject::Host(IpAddr::V6(ip)) => drop(self.v6_hosts.remove(&(*ip).into())),
             Subject::Network(net) => drop(self.networks.remove(*net)),
             Subject::User(user) => drop(self.users.remove(user)),
             Subject::UserAtHost(user, ip) => {
@@ -324,7 +356,7 @@ mod tests {
         assert!(table.on_host(ip("192.0.2.7"), [], end).is_none());
         assert_eq!(table.sweep(before, 10), 0);
         assert_eq!(table.sweep(end, 10), 1);
-        assert!(table.is_empty() && table.ends.is_empty() && table.hosts.is_empty());
+        assert!(table.is_empty() && table.ends.is_empty() && table.v4_hosts.is_empty());
     }
 
     #[test]

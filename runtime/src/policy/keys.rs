@@ -43,6 +43,9 @@ pub struct KeyPolicy {
     attempt: Mutex<Option<ReloadAttempt>>,
 }
 
+/// A key policy that was in force.
+pub struct InForce(Arc<Keying>);
+
 impl KeyPolicy {
     /// Loads the key policy of the settings.
     ///
@@ -86,6 +89,16 @@ impl KeyPolicy {
                 Err(error)
             }
         }
+    }
+
+    /// What is in force, to be put back if another part of a reload fails.
+    pub fn in_force(&self) -> InForce {
+        InForce(self.current.load_full())
+    }
+
+    /// Puts back what was in force.
+    pub fn put_back(&self, before: InForce) {
+        self.current.store(before.0);
     }
 
     /// As `policy list` shows it.

@@ -1,3 +1,119 @@
 //! The story of one connection, from the admission to its one outcome.
 //!
-//! Trust: what `ftp/`, `auth/`, `vfs/` and `policy/` have checked; nothing that came from the wire directly. Must not know: reply codes, rustls, wasmtime, file paths.
+//! Trust: what `ftp/`, `auth/`, `vfs/` and `policy/` have checked; nothing that came from the wire
+//! directly. Must not know: reply codes, rustls, wasmtime, file paths.
+
+mod control;
+mod counters;
+mod driver;
+mod house;
+mod login;
+mod outcome;
+mod registry;
+mod ruling;
+mod transfer;
+
+use std::sync::Arc;
+
+use tokio::task::JoinSet;
+use tracing::{debug, info};
+
+pub use counters::{Counted, Counters};
+pub use house::{Handles, House};
+pub use registry::{Open, Registry};
+
+use control::Control;
+use driver::Driver;
+use outcome::{Closing, Outcome};
+use registry::Order;
+
+use crate::events::Kind;
+use crate::ftp::effect::Ending;
+use crate::ftp::reply::{Reply, ReplyText};
+use crate::gate::{Admitted, Refusal};
+use crate::ledger::message;
+use crate::moment::Moment;
+use crate::net::{Listener, Peer, Stop, socket};
+use crate::waits::{self, Wait};
+
+/// Serves until told to stop, then lets sessions finish for as long as `timeouts.drain` says.
+pub async fn serve(house: Arc<House>, listeners: Vec<Listener>, stop: Stop) {
+    let follower = tokio::spawn(registry::follow_bans(house.clone()));
+    let pause = house.settings.server.accept_pause;
+    let mut accepting = JoinSet::new();
+    for listener in listeners {
+        let house = house.clone();
+        accepting.spawn(listener.serve(stop.clone(), pause, move |stream, peer| meet(&house, stream, peer)));
+    }
+    while accepting.join_next().await.is_some() {}
+
+    let registry = house.registry();
+    info!(sessions = registry.count(), "server.draining");
+    registry.tell_all(&Order::Finish);
+    let limits = &house.settings.timeouts;
+    tokio::select! {
+        _ = waits::within(limits, Wait::Drain, registry.emptied()) => {}
+        () = stop.now() => {}
+    }
+    registry.tell_all(&Order::End);
+    let _ = waits::within(limits, Wait::Linger, registry.emptied()).await;
+    follower.abort();
+}
+
+/// The gate decides before anything else is spent on a connection.
+fn meet(house: &Arc<House>, stream: std::net::TcpStream, peer: Peer) {
+    let now = Moment::now();
+    match house.handles.gate.admit(peer, now) {
+        Ok(admitted) => {
+            counters::count(&house.counters().accepted);
+            tokio::spawn(story(house.clone(), stream, admitted, now));
+        }
+        Err(refusal) => {
+            outcome::refused(house, &refusal, peer);
+            let reply = match &refusal {
+                Refusal::Banned(ban) => {
+                    let default = &house.settings.bans.message;
+                    let text = message::expand(ban, default, peer.ip(), None, now, ReplyText::BYTES_MAX);
+                    Reply::banned(&ReplyText::clean(&text))
+                }
+                _ => Reply::too_many_connections(),
+            };
+            socket::refuse(stream, reply.wire());
+        }
+    }
+}
+
+/// One connection, whatever happens to it.
+async fn story(house: Arc<House>, stream: std::net::TcpStream, admitted: Admitted, since: Moment) {
+    let peer = admitted.peer();
+    let settings = &house.settings.server;
+    let stream = socket::control(stream, settings.keepalive).and_then(|stream| Ok((stream.local_addr()?, stream)));
+    let (local, stream) = match stream {
+        Ok(stream) => stream,
+        Err(error) => {
+            debug!(%peer, %error, "connection.gone");
+            return;
+        }
+    };
+    let classes = house.handles.networks.classes_of(peer.ip());
+    let entry = house.registry().enter(peer, local, classes, since);
+    let closing = Closing::new(house, entry, admitted);
+    let mut driver = Driver::new(closing, Control::Clear(stream));
+    let outcome = meet_admitted(&mut driver).await;
+    driver.close(outcome);
+}
+
+/// The pool's bans and the policies speak first, then the machine.
+async fn meet_admitted(driver: &mut Driver) -> Outcome {
+    let (house, entry) = (driver.house().clone(), driver.entry().clone());
+    let (bans, now) = (&house.handles.bans, Moment::now());
+    if let Some(ban) = Box::pin(bans.ask_pool_host(entry.peer.ip(), &entry.classes, now)).await {
+        let reply = Reply::banned(&ruling::told(&house, &entry, &ban, now));
+        return driver.turn_away(&reply, Ending::Banned).await;
+    }
+    if let Err(no) = Box::pin(ruling::permit(&house, &entry, Kind::Connect)).await {
+        let reply = no.text.as_ref().map_or_else(|| Reply::closing(None), Reply::banned);
+        return driver.turn_away(&reply, Ending::Refused).await;
+    }
+    driver.drive().await
+}

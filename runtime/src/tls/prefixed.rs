@@ -20,8 +20,8 @@ impl<S> Prefixed<S> {
     }
 
     /// The stream beneath.
-    pub const fn inner(&self) -> &S {
-        &self.inner
+    pub fn into_inner(self) -> S {
+        self.inner
     }
 }
 

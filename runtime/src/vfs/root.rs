@@ -8,7 +8,7 @@ use rustix::fs::{Access, AtFlags, OFlags, Stat, Timespec, Timestamps, UTIME_OMIT
 
 use super::entry::{self, Uniques};
 use super::fault::Fault;
-use super::{Detail, Download, Listing, Upload, VirtualPath, aside, upload};
+use super::{Detail, Download, Listing, Upload, VirtualPath, aside, leftover, upload};
 use crate::auth::{Permit, Rights};
 use crate::config::settings;
 use crate::ftp::effect::{EntryKind, FileAnswer, FileError, FileQuestion};
@@ -187,6 +187,10 @@ impl Inner {
 
     fn remove_folder(&self, path: &VirtualPath) -> Result<(), Fault> {
         self.removable(path)?;
+        match self.dir.remove_dir(path.beneath()).map_err(Fault::from) {
+            Err(Fault::NotEmpty) => leftover::sweep(&self.dir.open_dir(path.beneath())?)?,
+            done => return done,
+        }
         Ok(self.dir.remove_dir(path.beneath())?)
     }
 

@@ -9,11 +9,11 @@ use std::sync::Arc;
 use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt};
 use rustix::fs::{Mode, OFlags};
 
-use super::aside;
 use super::entry;
 use super::fault::Fault;
 use super::path::VirtualPath;
 use super::root::{Inner, creatable};
+use super::{aside, leftover};
 use crate::config::settings::Fsync;
 use crate::ftp::effect::{EntryKind, FileError};
 
@@ -95,6 +95,7 @@ impl Upload {
         let hidden = Hidden { folder, temporary, name: name.to_owned() };
         let file = Arc::new(file.into_std());
         let upload = Upload { file, place: Place::Hidden(Some(Arc::new(hidden))), fsync };
+        leftover::claim(&upload.file)?;
         if let Some(mode) = mode {
             rustix::fs::fchmod(&upload.file, mode)?;
         }

@@ -123,3 +123,17 @@ async fn deleting_a_symlink_leaves_what_it_leads_to() {
     done(&house, FileQuestion::Delete(path("link"))).await.expect("delete");
     done(&house, FileQuestion::Enter(path("folder"))).await.expect("enter");
 }
+
+#[tokio::test]
+async fn a_folder_goes_with_what_a_killed_server_left_in_it_but_not_under_an_upload() {
+    let house = House::new();
+    done(&house, FileQuestion::MakeFolder(path("a"))).await.expect("make");
+    std::fs::write(house.home().join("a/.x.portcullis-0123456789abcdef.part"), "half").expect("leftover");
+    let upload = house.root.open_upload(&path("a/file"), 0).await.expect("upload");
+    assert_eq!(done(&house, FileQuestion::RemoveFolder(path("a"))).await, Err(FileError::NotEmpty));
+    assert_eq!(names(&house.home().join("a")).len(), 1, "the upload under way");
+    upload.abandon().await;
+    std::fs::write(house.home().join("a/.x.portcullis-0123456789abcdef.part"), "half").expect("leftover");
+    done(&house, FileQuestion::RemoveFolder(path("a"))).await.expect("remove");
+    assert!(names(&house.home()).is_empty());
+}

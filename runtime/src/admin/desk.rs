@@ -1,0 +1,157 @@
+//! Carries out what was asked over the socket. Parses what was typed; decides nothing else.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot};
+
+use super::request::{Refusal, Reply, Request, Status};
+use super::socket::{Caller, Told};
+use crate::config::Mistake;
+use crate::gate::Gate;
+use crate::ledger::keeper::Which;
+use crate::ledger::{Ban, BanId, BanWriter, NotImposed, Subject};
+use crate::moment::Moment;
+use crate::net::Networks;
+use crate::policy::{KeyPolicy, Policies, PolicyStatus};
+use crate::store::SharedStore;
+
+/// Someone waits to hear how a reload went.
+pub type ReloadOrder = oneshot::Sender<Result<(), Vec<Mistake>>>;
+
+/// What the socket may do, and with what.
+pub struct Desk {
+    /// Changes and asks the ledger.
+    pub bans: BanWriter,
+    /// For addresses that are banned by a class.
+    pub networks: Arc<Networks>,
+    /// Counts connections.
+    pub gate: Gate,
+    /// For its health.
+    pub store: SharedStore,
+    /// The policies in force.
+    pub policies: Arc<Policies>,
+    /// The key policy in force.
+    pub keys: Arc<KeyPolicy>,
+    /// Takes orders to reload.
+    pub reloads: mpsc::Sender<ReloadOrder>,
+    /// What does not change while the server runs.
+    pub about: About,
+}
+
+/// What does not change while the server runs.
+#[derive(Clone, Debug)]
+#[expect(missing_docs, reason = "as in `Status`")]
+pub struct About {
+    pub site: String,
+    pub node: String,
+    pub started: Moment,
+    pub addresses: Vec<SocketAddr>,
+    pub state: PathBuf,
+}
+
+impl Desk {
+    /// The answer.
+    pub async fn answer(&self, caller: Caller, request: Request) -> Told {
+        let now = Moment::now();
+        Told::Reply(match request {
+            Request::BansList {} => return Told::List(self.bans.bans().list(now)),
+            Request::Status {} => Reply::done(&self.status(now)),
+            Request::BansAdd { subject, seconds, reason, reach } => match Subject::parse(&subject) {
+                Err(error) => Reply::usage(error.to_string()),
+                Ok(subject) => {
+                    let span = seconds.map(Duration::from_secs);
+                    let added = self.bans.add(subject, span, reason, reach, &caller.name, now).await;
+                    added.map_or_else(refused, |ban| Reply::done(&*ban))
+                }
+            },
+            Request::BansLift { which } => match which_of(&which) {
+                None => Reply::usage(format!("`{which}` is neither a subject nor the id of a ban")),
+                Some(which) => {
+                    let gone = self.bans.lift(which, &caller.name, now).await;
+                    Reply::done(&gone.iter().map(|ban| super::BanRow::from(&**ban)).collect::<Vec<_>>())
+                }
+            },
+            Request::BansExplain { which } => match which_of(&which) {
+                None => Reply::usage(format!("`{which}` is neither a subject nor the id of a ban")),
+                Some(which) => Reply::done(&self.banning(&which, now).iter().map(|ban| &**ban).collect::<Vec<_>>()),
+            },
+            Request::PolicyList {} => Reply::done(&self.policies()),
+            Request::PolicyReload {} => self.reload().await,
+        })
+    }
+
+    fn status(&self, now: Moment) -> Status {
+        let (connections, unauthenticated) = self.gate.load();
+        Status {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            site: self.about.site.clone(),
+            node: self.about.node.clone(),
+            started: self.about.started,
+            now,
+            addresses: self.about.addresses.clone(),
+            state: self.about.state.clone(),
+            connections,
+            unauthenticated,
+            bans: self.bans.bans().standing(),
+            store: self.store.health(),
+            policies: self.policies.list(),
+            keys: self.keys.status(),
+        }
+    }
+
+    fn policies(&self) -> Vec<PolicyStatus> {
+        let mut policies = self.policies.list();
+        policies.push(self.keys.status());
+        policies
+    }
+
+    /// What bans a subject: itself, or something wider that includes it.
+    fn banning(&self, which: &Which, now: Moment) -> Vec<Arc<Ban>> {
+        let bans = self.bans.bans();
+        let mut found: Vec<Arc<Ban>> = match which {
+            Which::Id(id) => bans.get(*id).into_iter().filter(|ban| ban.in_force(now)).collect(),
+            Which::Subject(subject) => bans.find(subject, now).into_iter().collect(),
+        };
+        let ip = match which {
+            Which::Subject(Subject::Host(ip) | Subject::UserAtHost(_, ip)) => *ip,
+            _ => return found,
+        };
+        let at_the_gate = bans.on_host_of(ip, || self.networks.covering(ip), now);
+        found.extend(at_the_gate.filter(|ban| found.iter().all(|known| known.id != ban.id)));
+        found
+    }
+
+    async fn reload(&self) -> Reply {
+        let (order, told) = oneshot::channel();
+        let stopping = || Reply::refused("the server is stopping");
+        if self.reloads.send(order).await.is_err() {
+            return stopping();
+        }
+        match told.await {
+            Err(_) => stopping(),
+            Ok(Ok(())) => Reply::done(&self.policies()),
+            Ok(Err(mistakes)) => {
+                let mut why: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
+                why.push("what was in force before still is".to_owned());
+                Reply::Refused(Refusal { why, usage: false })
+            }
+        }
+    }
+}
+
+/// A ban by its id, 32 hex digits, or by its subject.
+fn which_of(typed: &str) -> Option<Which> {
+    if typed.len() == 32
+        && let Ok(id) = typed.parse::<BanId>()
+    {
+        return Some(Which::Id(id));
+    }
+    Subject::parse(typed).ok().map(Which::Subject)
+}
+
+fn refused(error: NotImposed) -> Reply {
+    Reply::refused(error.to_string())
+}

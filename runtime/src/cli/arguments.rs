@@ -1,0 +1,206 @@
+//! The command line as clap reads it. The doc comments are the `--help` texts.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::ledger;
+
+/// An FTPS server whose gate is programmable: WebAssembly policies decide who is let in, who is banned and
+/// for how long.
+#[derive(Debug, Parser)]
+#[command(
+    name = "portcullis",
+    version,
+    max_term_width = 100,
+    subcommand_required = true,
+    arg_required_else_help = true,
+    after_help = "Exit codes: 0 good, 1 no or failed, 2 wrong usage or configuration, 3 no server answers."
+)]
+pub struct Arguments {
+    /// Answer in JSON
+    #[arg(long, global = true)]
+    pub json: bool,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Serve at once: no configuration, a demo user, default policies on
+    Quickstart(Quickstart),
+    /// Serve with a configuration
+    Serve {
+        /// Configuration file
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+        /// Written once every listener accepts: addresses, admin socket, certificate, as JSON
+        #[arg(long, value_name = "FILE")]
+        ready_file: Option<PathBuf>,
+    },
+    /// Find everything that `serve` would refuse, without serving
+    Check {
+        /// Configuration file
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+    },
+    /// Print the documented defaults, or what is in force
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// List, add, lift and explain bans of a running server
+    Bans {
+        #[command(subcommand)]
+        command: BansCommand,
+        #[command(flatten)]
+        reach: Reach,
+    },
+    /// Look at policies, and reload those of a running server
+    #[command(subcommand)]
+    Policy(PolicyCommand),
+    /// How a running server is
+    Status {
+        #[command(flatten)]
+        reach: Reach,
+    },
+    /// Help with the file of users
+    #[command(subcommand)]
+    User(UserCommand),
+}
+
+#[derive(Debug, Args)]
+pub struct Quickstart {
+    /// Where to listen; port 0 lets the system choose
+    #[arg(long, value_name = "ADDRESS")]
+    pub listen: Option<SocketAddr>,
+    /// Folder that clients see [default: `files` in the state folder]
+    #[arg(long, value_name = "FOLDER")]
+    pub root: Option<PathBuf>,
+    /// Folder for bans, keys and the demo user's password [default: ~/.local/state/portcullis]
+    #[arg(long, value_name = "FOLDER")]
+    pub state: Option<PathBuf>,
+    /// Written once every listener accepts: addresses, admin socket, certificate, user and password, as JSON
+    #[arg(long, value_name = "FILE")]
+    pub ready_file: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum ConfigCommand {
+    /// Print every setting with its default, range and meaning
+    Defaults,
+    /// Print what is in force and where each value comes from
+    Show {
+        /// Configuration file
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum BansCommand {
+    /// List the bans in force
+    List,
+    /// Ban somebody
+    Add(BansAdd),
+    /// Lift a ban, on every node that it reaches
+    Lift {
+        /// Subject or id of the ban, as `bans list` shows them
+        #[arg(value_name = "SUBJECT|ID")]
+        which: String,
+    },
+    /// Tell everything about a ban: which policy, why, on what evidence, until when
+    Explain {
+        /// Subject, address or id of a ban
+        #[arg(value_name = "SUBJECT|ADDRESS|ID")]
+        which: String,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct BansAdd {
+    /// An address, a network such as 192.0.2.0/24, user:NAME or user-at-host:NAME@ADDRESS
+    pub subject: String,
+    /// How long, such as 1h30m
+    #[arg(long = "for", value_name = "SPAN", value_parser = humantime::parse_duration)]
+    #[arg(required_unless_present = "permanent", conflicts_with = "permanent")]
+    pub span: Option<Duration>,
+    /// Until it is lifted
+    #[arg(long)]
+    pub permanent: bool,
+    /// Why, for those who read `bans explain`
+    #[arg(long, value_name = "TEXT", default_value = "banned by hand")]
+    pub reason: String,
+    /// How far
+    #[arg(long, value_enum, default_value_t = How::Site)]
+    pub reach: How,
+}
+
+/// How far a ban reaches.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum How {
+    /// This node alone
+    Node,
+    /// Every node of the site
+    Site,
+    /// Every site that shares the store
+    Everywhere,
+}
+
+impl From<How> for ledger::Reach {
+    fn from(how: How) -> ledger::Reach {
+        match how {
+            How::Node => ledger::Reach::Node,
+            How::Site => ledger::Reach::Site,
+            How::Everywhere => ledger::Reach::Everywhere,
+        }
+    }
+}
+
+#[derive(Debug, Subcommand)]
+pub enum PolicyCommand {
+    /// List the policies of a running server in order of asking
+    List {
+        #[command(flatten)]
+        reach: Reach,
+    },
+    /// Read configuration and components again, all or nothing
+    Reload {
+        #[command(flatten)]
+        reach: Reach,
+    },
+    /// Tell what a component says of itself and what its settings may be
+    Inspect {
+        /// Component file, or builtin:NAME
+        file: String,
+    },
+    /// Load a component as the server would, and say what is wrong with it
+    Check {
+        /// Component file, or builtin:NAME
+        file: String,
+        /// Its settings as a JSON object
+        #[arg(long, value_name = "JSON")]
+        settings: Option<String>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum UserCommand {
+    /// Make a password hash for the file of users, from a prompt or from stdin
+    Hash,
+}
+
+/// How to find the running server; without any of these: the one that `quickstart` started.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Which server")]
+pub struct Reach {
+    /// Its admin socket
+    #[arg(long, global = true, value_name = "SOCKET", conflicts_with_all = ["state", "config"])]
+    pub admin: Option<PathBuf>,
+    /// Its state folder
+    #[arg(long, global = true, value_name = "FOLDER", conflicts_with = "config")]
+    pub state: Option<PathBuf>,
+    /// Its configuration file
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+}

@@ -1,0 +1,150 @@
+//! `portcullis policy list | reload | inspect | check`.
+
+use std::fmt::Write;
+use std::path::Path;
+
+use super::arguments::Reach;
+use super::complain::Complaint;
+use super::{Answer, table};
+use crate::admin::Request;
+use crate::admin::log::one_line;
+use crate::config::settings::{PolicySettings, Source};
+use crate::config::{self, plain};
+use crate::policy::{self, Engine, Inspection, PolicyStatus};
+
+/// The policies of a running server.
+pub fn list(reach: &Reach, json: bool) -> Result<Answer, Complaint> {
+    let policies: Vec<PolicyStatus> = reach.open()?.ask(&Request::PolicyList {})?;
+    if json { Answer::json(&policies) } else { Ok(Answer::good(rows(&policies))) }
+}
+
+/// Reads everything again and tells what is in force then.
+pub fn reload(reach: &Reach, json: bool) -> Result<Answer, Complaint> {
+    let policies: Vec<PolicyStatus> = reach.open()?.ask(&Request::PolicyReload {})?;
+    if json { Answer::json(&policies) } else { Ok(Answer::good(format!("in force now:\n{}", rows(&policies)))) }
+}
+
+/// Policies as a table.
+pub fn rows(policies: &[PolicyStatus]) -> String {
+    let cells = |row: &PolicyStatus| {
+        let mode = match row.mode {
+            config::settings::Mode::Enforce => "enforce",
+            config::settings::Mode::Observe => "observe",
+            config::settings::Mode::Off => "off",
+        };
+        [
+            row.name.clone(),
+            row.version.clone(),
+            mode.to_owned(),
+            if row.suspended { "suspended".to_owned() } else { "ready".to_owned() },
+            row.calls.to_string(),
+            row.failures.to_string(),
+            table::short(&row.digest).to_owned(),
+        ]
+    };
+    table::table(["POLICY", "VERSION", "MODE", "HEALTH", "CALLS", "FAILURES", "DIGEST"], policies.iter().map(cells))
+}
+
+/// What a component says of itself.
+pub fn inspect(file: &str, json: bool) -> Result<Answer, Complaint> {
+    let bench = Bench::new(file)?;
+    let inspection = bench.inspect()?;
+    if json { Answer::json(&inspection) } else { Ok(Answer::good(portrait(&inspection))) }
+}
+
+/// Loads a component as the server would.
+pub fn check(file: &str, settings: Option<&str>, json: bool) -> Result<Answer, Complaint> {
+    let mut bench = Bench::new(file)?;
+    if let Some(settings) = settings {
+        let wrong = |why: &str| Complaint::usage(format!("--settings is no JSON object: {why}"), None);
+        bench.policy.settings = serde_json::from_str(settings).map_err(|error| wrong(&error.to_string()))?;
+        if !bench.policy.settings.is_object() {
+            return Err(wrong("it is another value"));
+        }
+    }
+    let description = bench.check()?;
+    if json {
+        return Answer::json(&description);
+    }
+    Ok(Answer::good(format!("{file} is good: {} {}\n", description.name, description.version)))
+}
+
+fn portrait(told: &Inspection) -> String {
+    let about = &told.description;
+    let mut text = format!("{} {}: {}\n", about.name, about.version, one_line(&about.summary));
+    let mut line = |name: &str, what: &str| {
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "  {name:<9} {}", one_line(what));
+    };
+    line("contract", &told.contract);
+    line("exports", &told.exports.join(", "));
+    line("imports", &told.imports.join(", "));
+    line("events", &about.events.join(", "));
+    line("facts", &about.facts.join(", "));
+    line("digest", &format!("sha256:{}", told.digest));
+    line("size", &format!("{} bytes", told.size));
+    let schema = serde_json::from_str::<serde_json::Value>(&about.schema)
+        .and_then(|schema| serde_json::to_string_pretty(&schema))
+        .unwrap_or_else(|_| about.schema.clone());
+    text.push_str("  settings\n");
+    for line in schema.lines() {
+        let _ = writeln!(text, "    {}", one_line(line));
+    }
+    text
+}
+
+/// An engine for one component, with the bounds that the defaults give.
+struct Bench {
+    settings: config::Settings,
+    policy: PolicySettings,
+    runtime: tokio::runtime::Runtime,
+}
+
+impl Bench {
+    fn new(file: &str) -> Result<Bench, Complaint> {
+        let settings = config::defaults();
+        let here = std::env::current_dir().unwrap_or_default();
+        let source = match file.strip_prefix("builtin:") {
+            Some(name) => Source::Builtin(name.to_owned()),
+            None => Source::File(here.join(file)),
+        };
+        let mut policy = settings.chain.first().cloned().unwrap_or_else(|| settings.keys.clone());
+        policy.source = source;
+        policy.name = "checked".to_owned();
+        policy.settings = serde_json::json!({});
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .enable_all()
+            .build()
+            .map_err(|error| Complaint::failed(plain(&error)))?;
+        Ok(Bench { settings, policy, runtime })
+    }
+
+    fn inspect(&self) -> Result<Inspection, Complaint> {
+        let failed = |why: String| Complaint::failed(format!("{}: {why}", self.shown()));
+        self.runtime.block_on(async {
+            let engine = Engine::start(&self.settings).map_err(|error| failed(error.to_string()))?;
+            let told = policy::inspect(&engine, &self.policy, &self.settings.policies).await;
+            told.map_err(|error| failed(error.fault.to_string()))
+        })
+    }
+
+    fn check(&self) -> Result<policy::Description, Complaint> {
+        let failed = |why: String| Complaint::failed(format!("{}: {why}", self.shown()));
+        self.runtime.block_on(async {
+            let engine = Engine::start(&self.settings).map_err(|error| failed(error.to_string()))?;
+            let checked = policy::check(&engine, &self.policy, &self.settings.policies).await;
+            checked.map_err(|error| failed(error.fault.to_string()))
+        })
+    }
+
+    fn shown(&self) -> String {
+        match &self.policy.source {
+            Source::Builtin(name) => format!("builtin:{name}"),
+            Source::File(path) => shown(path),
+        }
+    }
+}
+
+fn shown(path: &Path) -> String {
+    path.display().to_string()
+}

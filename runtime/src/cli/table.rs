@@ -1,0 +1,91 @@
+//! Tables for people: framed to the width of a terminal, plain and aligned in a pipe.
+
+use std::io::IsTerminal;
+use std::time::Duration;
+
+use crate::admin::log::one_line;
+use crate::ledger::By;
+use crate::moment::Moment;
+
+/// Rows under headings. Strangers' characters cannot steer the terminal.
+pub fn table<const N: usize>(headings: [&str; N], rows: impl IntoIterator<Item = [String; N]>) -> String {
+    let rows: Vec<[String; N]> = rows.into_iter().map(|row| row.map(|cell| one_line(&cell))).collect();
+    if std::io::stdout().is_terminal() { framed(headings, rows) } else { aligned(headings, &rows) }
+}
+
+fn framed<const N: usize>(headings: [&str; N], rows: Vec<[String; N]>) -> String {
+    let mut table = comfy_table::Table::new();
+    table.load_preset(comfy_table::presets::UTF8_HORIZONTAL_ONLY);
+    table.set_content_arrangement(comfy_table::ContentArrangement::Dynamic);
+    table.set_header(headings);
+    table.add_rows(rows);
+    format!("{table}\n")
+}
+
+fn aligned<const N: usize>(headings: [&str; N], rows: &[[String; N]]) -> String {
+    let width = |at: usize| rows.iter().map(|row| row[at].chars().count()).chain([headings[at].len()]).max();
+    let widths: [usize; N] = std::array::from_fn(|at| width(at).unwrap_or(0));
+    let line = |cells: [&str; N]| {
+        let mut text = String::new();
+        for (at, cell) in cells.iter().enumerate() {
+            text.push_str(&format!("{cell:<width$}  ", width = widths[at]));
+        }
+        text.trim_end().to_owned() + "\n"
+    };
+    let mut text = line(headings);
+    for row in rows {
+        text.push_str(&line(std::array::from_fn(|at| row[at].as_str())));
+    }
+    text
+}
+
+/// A span in its two largest units.
+pub fn span(span: Duration) -> String {
+    if span < Duration::from_secs(1) {
+        return "0s".to_owned();
+    }
+    let text = humantime::format_duration(Duration::from_secs(span.as_secs())).to_string();
+    text.split(' ').take(2).collect::<Vec<_>>().join(" ")
+}
+
+/// What is left of a ban.
+pub fn left(expires: Option<Moment>, now: Moment) -> String {
+    expires.map_or_else(|| "until lifted".to_owned(), |end| span(now.until(end)))
+}
+
+/// Who banned, in a few words.
+pub fn by(by: &By) -> String {
+    match by {
+        By::Policy { name, version, .. } => format!("policy {name} {version}"),
+        By::Operator { name } => format!("operator {name}"),
+    }
+}
+
+/// The first digits of a digest: enough to compare by eye.
+pub fn short(digest: &str) -> &str {
+    digest.get(..12).unwrap_or(digest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pipe_gets_plain_aligned_columns() {
+        let rows = [["a".to_owned(), "x\u{1b}[2J".to_owned()], ["bbbb".to_owned(), "y".to_owned()]];
+        assert_eq!(
+            aligned(["ONE", "TWO"], &rows.map(|row| row.map(|cell| one_line(&cell)))),
+            "\
+ONE   TWO
+a     x\\u{1b}[2J
+bbbb  y
+"
+        );
+    }
+
+    #[test]
+    fn spans_have_two_units_at_most() {
+        assert_eq!(span(Duration::from_secs(3661)), "1h 1m");
+        assert_eq!(span(Duration::from_millis(900)), "0s");
+    }
+}

@@ -1,0 +1,461 @@
+//! Drives the machine of one connection: bytes in, effects out, answers back.
+
+use std::future::{Future, pending, poll_fn};
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use tokio::time::Instant;
+
+use super::control::{Control, Outbox, Turn};
+use super::counters::count;
+use super::house::House;
+use super::outcome::{Closing, Outcome};
+use super::registry::{Entry, Order};
+use super::ruling::{self, No};
+use super::transfer::{self, Opened, Way};
+use crate::data::{Opener, may_connect};
+use crate::events::{Command, Kind};
+use crate::ftp::effect::{Answer, Effect, Ending, FileError, Input, Question, Ruled, Transfer, TransferEnd};
+use crate::ftp::line::LineReader;
+use crate::ftp::machine::Machine;
+use crate::ftp::reply::Reply;
+use crate::moment::Moment;
+use crate::net::peer::fold;
+use crate::tls::DataKeys;
+use crate::vfs::Root;
+use crate::waits::{self, TimedOut, Wait};
+
+/// A connection that the gate has admitted.
+pub(super) struct Driver {
+    closing: Closing,
+    pub(super) control: Control,
+    lines: LineReader,
+    out: Outbox,
+    machine: Machine,
+    keys: Option<DataKeys>,
+    root: Option<Root>,
+    opener: Option<(Opener, Instant)>,
+    work: Option<Work>,
+    moving: Option<Transfer>,
+    /// The client's side has ended; a transfer may still be finishing.
+    ended: bool,
+    started: Instant,
+    /// The last command, or the end of the last transfer.
+    active: Instant,
+    /// When the client last took bytes of its replies, or they began to wait.
+    taken: Instant,
+}
+
+/// What is under way beside the control connection. Dropped, it is aborted.
+type Work = Pin<Box<dyn Future<Output = Done> + Send>>;
+
+enum Done {
+    Opened(Result<Opened, FileError>),
+    Moved(TransferEnd),
+}
+
+enum Happened {
+    Turn(Turn),
+    Done(Done),
+    Told,
+}
+
+/// What one effect leads to: something to tell the machine, or nothing.
+type Next = Result<Option<Input<'static>>, Outcome>;
+
+impl Driver {
+    pub(super) fn new(closing: Closing, control: Control) -> Driver {
+        let house = &closing.house;
+        let now = Instant::now();
+        Driver {
+            control,
+            lines: LineReader::new(house.settings.limits.line_bytes),
+            out: Outbox::default(),
+            machine: Machine::new(house.machine.clone()),
+            keys: None,
+            root: None,
+            opener: None,
+            work: None,
+            moving: None,
+            ended: false,
+            started: now,
+            active: now,
+            taken: now,
+            closing,
+        }
+    }
+
+    pub(super) fn house(&self) -> &Arc<House> {
+        &self.closing.house
+    }
+
+    pub(super) fn entry(&self) -> &Arc<Entry> {
+        &self.closing.entry
+    }
+
+    /// Says something before the machine speaks, and ends.
+    pub(super) async fn turn_away(&mut self, reply: &Reply, ending: Ending) -> Outcome {
+        self.out.push(reply);
+        self.end(ending.into()).await
+    }
+
+    /// From the greeting to the end.
+    pub(super) async fn drive(&mut self) -> Outcome {
+        let Err(outcome) = self.story().await;
+        // A transfer that is under way when its session ends is aborted.
+        self.work = None;
+        self.end(outcome).await
+    }
+
+    /// What is left to do at the end: the last replies, the farewell, the outcome.
+    async fn end(&mut self, outcome: Outcome) -> Outcome {
+        if matches!(outcome, Outcome::Ended(_)) {
+            let limits = &self.closing.house.settings.timeouts;
+            let (control, lines, out) = (&mut self.control, &mut self.lines, &mut self.out);
+            let flushed = async {
+                while !out.is_empty() {
+                    if let Turn::Broken(_) = poll_fn(|cx| control.poll_turn(cx, lines, out, false)).await {
+                        return;
+                    }
+                }
+            };
+            let _ = waits::within(limits, Wait::ReplyStall, flushed).await;
+            let control = std::mem::replace(&mut self.control, Control::Away);
+            let _ = waits::within(limits, Wait::Linger, control.close(&self.closing.house.lingering)).await;
+        }
+        match outcome {
+            // Whoever refused, the reason was a ban.
+            Outcome::Ended(Ending::Refused) if self.entry().ban(self.house(), Moment::now()).is_some() => {
+                Ending::Banned.into()
+            }
+            outcome => outcome,
+        }
+    }
+
+    pub(super) fn close(self, outcome: Outcome) {
+        self.closing.with(outcome);
+    }
+
+    async fn story(&mut self) -> Result<std::convert::Infallible, Outcome> {
+        self.feed(Input::Admitted { protected: false }).await?;
+        loop {
+            self.take_lines().await?;
+            if self.ended && self.work.is_none() {
+                return Err(Outcome::Left);
+            }
+            let (deadline, wait) = self.deadline();
+            let left = deadline.saturating_duration_since(Instant::now());
+            match waits::for_at_most(left, wait, self.happening()).await {
+                Ok(Happened::Turn(Turn::Came)) => {}
+                Ok(Happened::Turn(Turn::Went)) => self.taken = Instant::now(),
+                Ok(Happened::Turn(Turn::Ended)) => self.ended = true,
+                Ok(Happened::Turn(Turn::Broken(kind))) => return Err(Outcome::Broken(kind)),
+                Ok(Happened::Done(done)) => self.done(done).await?,
+                Ok(Happened::Told) => self.told().await?,
+                Err(TimedOut(wait)) => self.timed_out(wait).await?,
+            }
+        }
+    }
+
+    /// Hands complete lines to the machine while it takes them and the client takes the replies.
+    async fn take_lines(&mut self) -> Result<(), Outcome> {
+        while !self.is_full() {
+            let input = match self.lines.next() {
+                Some(Ok(line)) => Input::Line(line),
+                Some(Err(fault)) => Input::Fault(fault),
+                None => break,
+            };
+            self.closing.entry.commands.fetch_add(1, Ordering::Relaxed);
+            self.active = Instant::now();
+            if self.out.is_empty() {
+                self.taken = self.active;
+            }
+            let effects = self.machine.on(input, Moment::now());
+            self.carry_out(effects).await?;
+        }
+        Ok(())
+    }
+
+    fn is_full(&self) -> bool {
+        self.machine.is_full() || self.out.len() >= self.closing.house.settings.limits.reply_bytes
+    }
+
+    /// The next thing that happens.
+    async fn happening(&mut self) -> Happened {
+        let may_read = !self.ended && !self.is_full();
+        let (control, lines, out) = (&mut self.control, &mut self.lines, &mut self.out);
+        let work = &mut self.work;
+        tokio::select! {
+            biased;
+            () = self.closing.entry.changed.notified() => Happened::Told,
+            done = async {
+                match work {
+                    Some(work) => work.as_mut().await,
+                    None => pending().await,
+                }
+            } => Happened::Done(done),
+            turn = poll_fn(|cx| control.poll_turn(cx, lines, out, may_read)) => Happened::Turn(turn),
+        }
+    }
+
+    /// The wait that ends first.
+    fn deadline(&self) -> (Instant, Wait) {
+        let limits = &self.closing.house.settings.timeouts;
+        let mut first = match (self.machine.logged_in(), self.machine.transfer_running()) {
+            (false, _) => (self.started + limits.login, Wait::Login),
+            (true, false) => (self.active + limits.idle, Wait::Idle),
+            // A transfer has waits of its own.
+            (true, true) => (Instant::now() + limits.idle, Wait::Idle),
+        };
+        if !self.out.is_empty() {
+            let taken = (self.taken + limits.reply_stall, Wait::ReplyStall);
+            first = std::cmp::min_by_key(first, taken, |(deadline, _)| *deadline);
+        }
+        if let Some((_, since)) = &self.opener {
+            let opened = (*since + limits.data_open, Wait::DataOpen);
+            first = std::cmp::min_by_key(first, opened, |(deadline, _)| *deadline);
+        }
+        first
+    }
+
+    async fn timed_out(&mut self, wait: Wait) -> Result<(), Outcome> {
+        match wait {
+            // Nobody came: the port goes to somebody else, and the next transfer is told.
+            Wait::DataOpen => self.opener = None,
+            Wait::Idle if self.machine.transfer_running() => {}
+            Wait::ReplyStall => {
+                self.tell_timeout(wait).await;
+                return Err(Outcome::ReplyStall);
+            }
+            wait => {
+                self.tell_timeout(wait).await;
+                self.feed(Input::Expired(wait)).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn tell_timeout(&mut self, wait: Wait) {
+        let (house, entry) = (self.house().clone(), self.entry().clone());
+        let kind = Kind::Timeout(wait.name().to_owned());
+        let _ = Box::pin(ruling::ask(&house, &entry, kind)).await;
+    }
+
+    /// Somebody outside wants something of this session.
+    async fn told(&mut self) -> Result<(), Outcome> {
+        match self.entry().take_order() {
+            Some(Order::End) => Err(Ending::Stopping.into()),
+            Some(Order::Finish) => self.feed(Input::Stopping).await,
+            Some(Order::Banned(ban)) => {
+                let text = ruling::told(self.house(), self.entry(), &ban, Moment::now());
+                self.feed(Input::Banned(text)).await
+            }
+            None => Ok(()),
+        }
+    }
+
+    async fn done(&mut self, done: Done) -> Result<(), Outcome> {
+        self.work = None;
+        self.active = Instant::now();
+        match (done, self.moving.take()) {
+            (Done::Opened(Ok(opened)), Some(transfer)) => self.ready(opened, &transfer).await,
+            (Done::Opened(Err(error)), _) => self.feed(Input::TransferDone(TransferEnd::File(error))).await,
+            (Done::Moved(end), _) => self.feed(Input::TransferDone(end)).await,
+            (Done::Opened(Ok(_)), None) => Ok(()),
+        }
+    }
+
+    /// The file is open: the machine says so, then the bytes move.
+    async fn ready(&mut self, opened: Opened, transfer: &Transfer) -> Result<(), Outcome> {
+        let way = self.opener.take().and_then(|(opener, _)| Way::of(transfer, opener, self.keys.as_ref()));
+        let Some(way) = way else {
+            return self.feed(Input::TransferDone(TransferEnd::NoConnection)).await;
+        };
+        self.feed(Input::TransferReady { bytes: opened.bytes(transfer.ascii) }).await?;
+        if self.machine.transfer_running() {
+            let (house, entry) = (self.house().clone(), self.entry().clone());
+            self.work = Some(Box::pin(async move { Done::Moved(way.carry(opened, house, entry).await) }));
+        }
+        Ok(())
+    }
+
+    async fn feed(&mut self, input: Input<'_>) -> Result<(), Outcome> {
+        let effects = self.machine.on(input, Moment::now());
+        self.carry_out(effects).await
+    }
+
+    async fn carry_out(&mut self, mut effects: crate::ftp::effect::Effects) -> Result<(), Outcome> {
+        while let Some(effect) = effects.next() {
+            let next = match effect {
+                Effect::Reply(reply) => {
+                    if self.out.is_empty() {
+                        self.taken = Instant::now();
+                    }
+                    self.out.push(&reply);
+                    None
+                }
+                Effect::DropData => {
+                    self.opener = None;
+                    None
+                }
+                Effect::Logout => {
+                    self.root = None;
+                    self.closing.entry.forget();
+                    None
+                }
+                Effect::Transfer(transfer) => self.start(transfer),
+                Effect::AbortTransfer => {
+                    self.work = None;
+                    self.moving = None;
+                    self.active = Instant::now();
+                    Some(Input::TransferDone(TransferEnd::Aborted))
+                }
+                Effect::End(ending) => return Err(ending.into()),
+                // Big and rare: an idle session shall not hold room for them.
+                Effect::StartTls => Box::pin(self.secure()).await?,
+                Effect::Ask(question) => Box::pin(self.answer(question)).await.map(Input::Answer),
+            };
+            if let Some(input) = next {
+                for effect in self.machine.on(input, Moment::now()) {
+                    effects.push(effect);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn start(&mut self, transfer: Transfer) -> Option<Input<'static>> {
+        let entry = self.entry();
+        entry.transfers.fetch_add(1, Ordering::Relaxed);
+        count(&self.house().counters().transfers);
+        let (Some(root), Some(_)) = (self.root.clone(), &self.opener) else {
+            return Some(Input::TransferDone(TransferEnd::NoConnection));
+        };
+        let what = transfer.what.clone();
+        self.moving = Some(transfer);
+        self.work = Some(Box::pin(async move { Done::Opened(transfer::open(&root, what).await) }));
+        None
+    }
+
+    /// AUTH TLS: the reply goes out in clear, everything behind it is protected.
+    async fn secure(&mut self) -> Next {
+        if self.lines.leftover().first().is_some_and(|byte| *byte != TLS_HANDSHAKE) {
+            return Ok(Some(Input::Injected));
+        }
+        let (house, entry) = (self.house().clone(), self.entry().clone());
+        let limits = &house.settings.timeouts;
+        while !self.out.is_empty() {
+            let (control, lines, out) = (&mut self.control, &mut self.lines, &mut self.out);
+            let sent = poll_fn(|cx| control.poll_turn(cx, lines, out, false));
+            match waits::within(limits, Wait::ReplyStall, sent).await {
+                Ok(Turn::Broken(kind)) => return Err(Outcome::Broken(kind)),
+                Ok(_) => {}
+                Err(_) => return Err(Outcome::ReplyStall),
+            }
+        }
+        let Some(stream) = self.control.take_clear() else { return Err(Outcome::Broken(std::io::ErrorKind::Other)) };
+        let first = self.lines.take_leftover();
+        let until_login = (self.started + limits.login).saturating_duration_since(Instant::now());
+        let span = limits.handshake.min(until_login);
+        let accepted = tokio::select! {
+            accepted = waits::for_at_most(span, Wait::Handshake, house.handles.acceptor.accept_control(stream, first)) => accepted,
+            // No text into a half-open TLS stream.
+            outcome = told_to_end(&entry) => return Err(outcome),
+        };
+        let secured = match accepted {
+            Ok(Ok(secured)) => secured,
+            Ok(Err(fault)) => return Err(Outcome::TlsFailed(fault.to_string())),
+            Err(_) => {
+                self.tell_timeout(Wait::Handshake).await;
+                return Err(Outcome::HandshakeTimeout);
+            }
+        };
+        self.control = Control::Tls(Box::new(secured.stream));
+        self.keys = Some(secured.data);
+        let _ = self.entry().tls.set(Box::new(secured.facts));
+        match ruling::permit(&house, &entry, Kind::TlsEstablished).await {
+            Ok(()) => Ok(Some(Input::TlsUp)),
+            Err(no) => {
+                self.out.push(&Reply::closing(no.text.as_ref()));
+                Err(Ending::Refused.into())
+            }
+        }
+    }
+
+    async fn answer(&mut self, question: Question) -> Option<Answer> {
+        let (house, entry) = (self.house().clone(), self.entry().clone());
+        Some(match question {
+            Question::Login { user, password } => Answer::Login(self.log_in(&user, password).await),
+            Question::UnknownCommand { verb, argument } => {
+                entry.unknown_commands.fetch_add(1, Ordering::Relaxed);
+                let kind = Kind::CommandUnknown(Command { verb, argument });
+                Answer::Ruled(ruled(ruling::permit(&house, &entry, kind).await))
+            }
+            Question::Mismatch(protocol) => {
+                let kind = Kind::ProtocolMismatch(protocol.to_owned());
+                Answer::Ruled(ruled(ruling::permit(&house, &entry, kind).await))
+            }
+            Question::File(question) => Answer::File(match &self.root {
+                Some(root) => root.answer(question).await,
+                None => Err(FileError::Denied),
+            }),
+            Question::Listen { extended } => {
+                // The old one first: its port may be the last.
+                self.opener = None;
+                Answer::Listening(self.listen(extended))
+            }
+            Question::Active(address) => {
+                let allowed = may_connect(address, entry.peer.ip());
+                if allowed {
+                    let opener = Opener::Active { address, local: fold(entry.local.ip()) };
+                    self.opener = Some((opener, Instant::now()));
+                }
+                Answer::Active(allowed)
+            }
+        })
+    }
+
+    fn listen(&mut self, extended: bool) -> Option<SocketAddr> {
+        let (house, entry) = (self.house(), self.entry());
+        let listener = house.ports.listen(fold(entry.local.ip()), entry.peer.ip())?;
+        let mut address = listener.address();
+        if let Some(told) = house.settings.passive.address
+            && !extended
+            && address.is_ipv4()
+        {
+            address.set_ip(told);
+        }
+        self.opener = Some((Opener::Passive(listener), Instant::now()));
+        Some(address)
+    }
+
+    /// The login is granted.
+    pub(super) fn is_in(&mut self, root: Root) {
+        self.root = Some(root);
+        self.closing.admitted.logged_in();
+    }
+}
+
+/// Ends when somebody outside wants the session to end.
+async fn told_to_end(entry: &Entry) -> Outcome {
+    loop {
+        entry.changed.notified().await;
+        match entry.take_order() {
+            Some(Order::Banned(_)) => return Ending::Banned.into(),
+            Some(Order::End | Order::Finish) => return Ending::Stopping.into(),
+            None => {}
+        }
+    }
+}
+
+/// The first byte of a TLS record that holds a handshake.
+const TLS_HANDSHAKE: u8 = 0x16;
+
+fn ruled(permitted: Result<(), No>) -> Ruled {
+    match permitted {
+        Ok(()) => Ruled::Proceed,
+        Err(No { text, close }) => Ruled::Refuse { text, close },
+    }
+}

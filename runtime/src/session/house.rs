@@ -1,0 +1,108 @@
+//! What a session may use: one narrow handle for each thing.
+
+use std::sync::Arc;
+
+use super::counters::Counters;
+use super::outcome::Sparing;
+use super::registry::Registry;
+use crate::auth::{AttemptTags, Login};
+use crate::config::Settings;
+use crate::data::Lingering;
+use crate::events::{Label, Recent};
+use crate::ftp::machine::MachineSettings;
+use crate::gate::Gate;
+use crate::ledger::{BanWriter, Bans};
+use crate::net::{Networks, Ports};
+use crate::policy::Policies;
+use crate::store::SharedStore;
+use crate::tls::Acceptor;
+use crate::vfs::Files;
+
+/// Everything that other rooms built for the sessions.
+pub struct Handles {
+    /// Counts and bans.
+    pub gate: Gate,
+    /// Bans, to ask.
+    pub bans: Bans,
+    /// Bans, to impose.
+    pub ban_writer: BanWriter,
+    /// The chain.
+    pub policies: Arc<Policies>,
+    /// Named sets of networks.
+    pub networks: Arc<Networks>,
+    /// Users and passwords.
+    pub login: Login,
+    /// Tags of login attempts.
+    pub tags: AttemptTags,
+    /// Files of those who have logged in.
+    pub files: Files,
+    /// TLS.
+    pub acceptor: Arc<Acceptor>,
+    /// For its state only.
+    pub store: SharedStore,
+}
+
+/// The handles, and what sessions share among themselves.
+pub struct House {
+    pub(super) settings: Arc<Settings>,
+    pub(super) machine: Arc<MachineSettings>,
+    pub(super) names: Names,
+    pub(super) handles: Handles,
+    pub(super) ports: Arc<Ports>,
+    pub(super) lingering: Lingering,
+    pub(super) recent: Recent,
+    pub(super) refusals: Sparing,
+    registry: Registry,
+    counters: Counters,
+}
+
+/// The names that every event carries.
+pub(super) struct Names {
+    pub(super) site: Label,
+    pub(super) node: Label,
+    pub(super) server: Label,
+}
+
+impl House {
+    /// Ready for the first connection.
+    pub fn new(settings: Arc<Settings>, handles: Handles) -> Arc<House> {
+        let (server, limits) = (&settings.server, &settings.limits);
+        let names = Names {
+            site: Label::from(&*server.site),
+            node: Label::from(&*server.node),
+            server: Label::from(&*server.name),
+        };
+        let machine = Arc::new(MachineSettings {
+            banner: server.banner.clone(),
+            tls_required: settings.tls.required,
+            tls_available: true,
+            login_tries: limits.login_tries,
+            unknown_commands: limits.unknown_commands,
+            password_bytes: limits.password_bytes,
+            queued_commands: limits.queued_commands,
+            active_mode: true,
+        });
+        Arc::new(House {
+            machine,
+            names,
+            handles,
+            ports: Ports::new(&settings.passive),
+            lingering: Lingering::new(limits.connections, Arc::new(settings.timeouts.clone())),
+            recent: Recent::new(&settings.bans),
+            refusals: Sparing::default(),
+            registry: Registry::default(),
+            counters: Counters::default(),
+            settings,
+        })
+    }
+
+    /// The sessions that are open.
+    pub const fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
+    /// What was counted since the start.
+    pub const fn counters(&self) -> &Counters {
+        &self.counters
+    }
+}

@@ -1,0 +1,131 @@
+//! USER and PASS, from the bans on the name to the opened home folder.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use tracing::{debug, error};
+
+use super::counters::count;
+use super::driver::Driver;
+use super::ruling::{self, No};
+use crate::auth::{Permit, Secret, UserName};
+use crate::events::{Cause, Kind, LoginFailure};
+use crate::ftp::effect::LoginAnswer;
+use crate::moment::Moment;
+use crate::vfs::{Root, VirtualPath};
+use crate::waits;
+
+impl Driver {
+    /// Checks a login. Every no takes as long as any other and says as little.
+    pub(super) async fn log_in(&mut self, user: &str, password: Secret) -> LoginAnswer {
+        let (house, entry) = (self.house().clone(), self.entry().clone());
+        entry.name(user);
+        let (bans, ip) = (&house.handles.bans, entry.peer.ip());
+        let mut banned = bans.on_user(user, ip, Moment::now());
+        if banned.is_none() {
+            banned = bans.ask_pool_user(user, ip, Moment::now()).await;
+        }
+        if let Some(ban) = banned {
+            debug!(connection = entry.id, ban = %ban.id, "login.user-banned");
+            self.failed();
+            let text = ruling::told(&house, &entry, &ban, Moment::now());
+            return LoginAnswer::Refused { text: Some(text), close: true };
+        }
+        let tag = house.handles.tags.tag(user, &password);
+        if let Err(no) = ruling::permit(&house, &entry, Kind::LoginAttempt(tag)).await {
+            return self.refuse(Cause::DeniedByRule, tag, Some(no)).await;
+        }
+        let checked = match UserName::parse(user) {
+            Ok(name) => house.handles.login.check(&name, &password).await,
+            // No user has such a name.
+            Err(_) => Err(Cause::UnknownUser),
+        };
+        drop(password);
+        match checked {
+            Ok(permit) => self.let_in(&permit, tag).await,
+            Err(cause) => self.refuse(cause, tag, None).await,
+        }
+    }
+
+    async fn let_in(&mut self, permit: &Permit, tag: u16) -> LoginAnswer {
+        let (house, entry) = (self.house().clone(), self.entry().clone());
+        let root = match Root::open(permit, &house.handles.files) {
+            Ok(root) => root,
+            Err(why) => {
+                error!(connection = entry.id, user = %permit.user(), %why, "login.no-home");
+                self.failed();
+                return LoginAnswer::Denied;
+            }
+        };
+        if let Err(no) = ruling::permit(&house, &entry, Kind::LoginSucceeded).await {
+            return self.refuse(Cause::DeniedByRule, tag, Some(no)).await;
+        }
+        entry.logged_in();
+        // A ban of the user may have come while the password was checked.
+        if let Some(ban) = entry.ban(&house, Moment::now()) {
+            entry.name(permit.user().as_str());
+            self.failed();
+            let text = ruling::told(&house, &entry, &ban, Moment::now());
+            return LoginAnswer::Refused { text: Some(text), close: true };
+        }
+        count(&house.counters().logins);
+        self.is_in(root);
+        LoginAnswer::Granted { home: VirtualPath::root() }
+    }
+
+    /// A failed login: told to the policies, answered after a pause. A ban that comes of it is in force
+    /// before the pause begins.
+    async fn refuse(&mut self, cause: Cause, attempt_tag: u16, no: Option<No>) -> LoginAnswer {
+        let (house, entry) = (self.house().clone(), self.entry().clone());
+        let failures = self.failed();
+        let verdict = ruling::ask(&house, &entry, Kind::LoginFailed(LoginFailure { cause, attempt_tag })).await;
+        debug!(connection = entry.id, ?cause, failures, "login.failed");
+        let users = &house.settings.users;
+        let pause = failure_pause(users.failure_delay, users.failure_delay_longest, failures, random_byte());
+        let pause = pause.max(verdict.delay);
+        if !pause.is_zero() {
+            waits::pause(pause).await;
+        }
+        match (verdict.permit(&house, &entry).err(), no) {
+            (Some(no), _) if no.close => LoginAnswer::Refused { text: no.text, close: true },
+            (_, Some(no)) | (Some(no), None) => LoginAnswer::Refused { text: no.text, close: no.close },
+            (None, None) => LoginAnswer::Denied,
+        }
+    }
+
+    fn failed(&self) -> u32 {
+        count(&self.house().counters().failed_logins);
+        self.entry().failed_logins.fetch_add(1, Ordering::Relaxed) + 1
+    }
+}
+
+/// Doubles with each failure up to the longest, and a little of chance on top, so that the answer's time
+/// tells nothing about the check's.
+fn failure_pause(first: Duration, longest: Duration, failures: u32, chance: u8) -> Duration {
+    let doubled = first.saturating_mul(1_u32.checked_shl(failures.saturating_sub(1)).unwrap_or(u32::MAX));
+    let pause = doubled.min(longest);
+    pause + pause * u32::from(chance) / 1024
+}
+
+fn random_byte() -> u8 {
+    let mut byte = [0];
+    // Without randomness the pause is just less varied.
+    let _ = aws_lc_rs::rand::fill(&mut byte);
+    byte[0]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_pause_doubles_up_to_the_longest() {
+        let second = Duration::from_secs(1);
+        let pauses: Vec<u64> =
+            (1..=6).map(|failures| failure_pause(second, second * 8, failures, 0).as_secs()).collect();
+        assert_eq!(pauses, [1, 2, 4, 8, 8, 8]);
+        assert_eq!(failure_pause(second, second * 8, u32::MAX, 0), second * 8);
+        assert_eq!(failure_pause(Duration::ZERO, second, 3, 255), Duration::ZERO);
+        assert!(failure_pause(second, second, 1, 255) < second * 5 / 4);
+    }
+}

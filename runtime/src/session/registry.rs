@@ -1,0 +1,306 @@
+//! The sessions that are open: who they are, for `status`; and how to reach them when a ban comes into
+//! force or the server stops. As many as the gate admits.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use foldhash::quality::RandomState;
+use parking_lot::Mutex;
+use serde::Serialize;
+use tokio::sync::Notify;
+use tokio::sync::broadcast::error::RecvError;
+
+use super::house::{House, Names};
+use crate::events::{Event, Facts, Kind, Label, SessionFacts, TlsFacts};
+use crate::ledger::Ban;
+use crate::moment::Moment;
+use crate::net::Peer;
+
+/// All open sessions.
+#[derive(Debug, Default)]
+pub struct Registry {
+    last: AtomicU64,
+    open: Mutex<HashMap<u64, Arc<Entry>, RandomState>>,
+    closed: Notify,
+}
+
+/// One open session, as the others see it.
+#[derive(Debug)]
+pub(super) struct Entry {
+    pub(super) id: u64,
+    pub(super) peer: Peer,
+    pub(super) local: SocketAddr,
+    pub(super) since: Moment,
+    pub(super) classes: Vec<Label>,
+    pub(super) tls: OnceLock<Box<TlsFacts>>,
+    pub(super) commands: AtomicU32,
+    pub(super) unknown_commands: AtomicU32,
+    pub(super) failed_logins: AtomicU32,
+    pub(super) transfers: AtomicU32,
+    pub(super) bytes_in: AtomicU64,
+    pub(super) bytes_out: AtomicU64,
+    who: Mutex<Who>,
+    order: Mutex<Option<Order>>,
+    pub(super) changed: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Who {
+    user: Option<Box<str>>,
+    logged_in: bool,
+}
+
+/// What a session is told from outside. Later ones are stronger.
+#[derive(Clone, Debug)]
+pub(super) enum Order {
+    /// Finish what you do.
+    Finish,
+    /// Its host or user is banned.
+    Banned(Arc<Ban>),
+    /// End at once.
+    End,
+}
+
+/// One open session, for `status`.
+#[derive(Clone, Debug, Serialize)]
+pub struct Open {
+    /// Unique while the server runs.
+    pub connection: u64,
+    /// The client.
+    pub peer: String,
+    /// Since when.
+    pub since: Moment,
+    /// The user named last.
+    pub user: Option<String>,
+    /// Whether that user is logged in.
+    pub logged_in: bool,
+    /// Whether the control connection is protected.
+    pub protected: bool,
+    /// Transfers so far.
+    pub transfers: u32,
+    /// Bytes received.
+    pub bytes_in: u64,
+    /// Bytes sent.
+    pub bytes_out: u64,
+}
+
+impl Registry {
+    /// Sessions that are open.
+    pub fn count(&self) -> usize {
+        self.open.lock().len()
+    }
+
+    /// The sessions that are open, oldest first, at most `most`.
+    pub fn list(&self, most: usize) -> Vec<Open> {
+        let mut entries = self.entries();
+        entries.sort_unstable_by_key(|entry| entry.id);
+        entries.iter().take(most).map(|entry| entry.open()).collect()
+    }
+
+    pub(super) fn enter(&self, peer: Peer, local: SocketAddr, classes: Vec<Label>, since: Moment) -> Arc<Entry> {
+        let id = self.last.fetch_add(1, Ordering::Relaxed) + 1;
+        let entry = Arc::new(Entry {
+            id,
+            peer,
+            local,
+            since,
+            classes,
+            tls: OnceLock::new(),
+            commands: AtomicU32::new(0),
+            unknown_commands: AtomicU32::new(0),
+            failed_logins: AtomicU32::new(0),
+            transfers: AtomicU32::new(0),
+            bytes_in: AtomicU64::new(0),
+            bytes_out: AtomicU64::new(0),
+            who: Mutex::default(),
+            order: Mutex::new(None),
+            changed: Notify::new(),
+        });
+        self.open.lock().insert(id, entry.clone());
+        entry
+    }
+
+    pub(super) fn leave(&self, id: u64) {
+        self.open.lock().remove(&id);
+        self.closed.notify_waiters();
+    }
+
+    pub(super) fn tell_all(&self, order: &Order) {
+        for entry in self.entries() {
+            entry.tell(order.clone());
+        }
+    }
+
+    /// Ends once no session is open.
+    pub(super) async fn emptied(&self) {
+        loop {
+            let closed = self.closed.notified();
+            tokio::pin!(closed);
+            closed.as_mut().enable();
+            if self.open.lock().is_empty() {
+                return;
+            }
+            closed.await;
+        }
+    }
+
+    fn entries(&self) -> Vec<Arc<Entry>> {
+        self.open.lock().values().cloned().collect()
+    }
+}
+
+/// Ends open sessions whose host or user is banned, whoever banned them, until the ledger is gone. One
+/// watcher for all sessions: a ban wakes only those whom it names.
+pub(super) async fn follow_bans(house: Arc<House>) {
+    let mut news = house.handles.bans.watch();
+    while !matches!(news.recv().await, Err(RecvError::Closed)) {
+        // However many bans have come, each session is looked at once.
+        while !news.is_empty() {
+            if let Err(tokio::sync::broadcast::error::TryRecvError::Closed) = news.try_recv() {
+                return;
+            }
+        }
+        let now = Moment::now();
+        for entry in house.registry().entries() {
+            if let Some(ban) = entry.ban(&house, now) {
+                entry.tell(Order::Banned(ban));
+            }
+        }
+    }
+}
+
+impl Entry {
+    pub(super) fn tell(&self, order: Order) {
+        let mut told = self.order.lock();
+        if told.as_ref().is_none_or(|told| told.strength() < order.strength()) {
+            *told = Some(order);
+            self.changed.notify_one();
+        }
+    }
+
+    pub(super) fn take_order(&self) -> Option<Order> {
+        self.order.lock().clone()
+    }
+
+    /// The ban that is in force for this session, if one is.
+    pub(super) fn ban(&self, house: &House, now: Moment) -> Option<Arc<Ban>> {
+        let (bans, ip) = (&house.handles.bans, self.peer.ip());
+        bans.on_host(ip, &self.classes, now).or_else(|| {
+            let who = self.who.lock();
+            who.user.as_deref().filter(|_| who.logged_in).and_then(|user| bans.on_user(user, ip, now))
+        })
+    }
+
+    pub(super) fn name(&self, user: &str) {
+        *self.who.lock() = Who { user: Some(user.into()), logged_in: false };
+    }
+
+    pub(super) fn logged_in(&self) {
+        self.who.lock().logged_in = true;
+    }
+
+    pub(super) fn forget(&self) {
+        *self.who.lock() = Who::default();
+    }
+
+    pub(super) fn user(&self) -> Option<String> {
+        self.who.lock().user.as_deref().map(str::to_owned)
+    }
+
+    pub(super) fn event(&self, names: &Names, store_degraded: bool, kind: Kind) -> Event {
+        let (user, logged_in) = {
+            let who = self.who.lock();
+            (who.user.as_deref().map(str::to_owned), who.logged_in)
+        };
+        let facts = Facts {
+            site: names.site.clone(),
+            node: names.node.clone(),
+            server: names.server.clone(),
+            connection: self.id,
+            peer: SocketAddr::new(self.peer.ip(), self.peer.port()),
+            local: self.local,
+            classes: self.classes.clone(),
+            user,
+            logged_in,
+            session: self.counted(),
+            tls: self.tls.get().map(|facts| (**facts).clone()),
+            store_degraded,
+        };
+        Event { at: Moment::now(), facts, kind }
+    }
+
+    pub(super) fn counted(&self) -> SessionFacts {
+        SessionFacts {
+            started: self.since,
+            commands: self.commands.load(Ordering::Relaxed),
+            unknown_commands: self.unknown_commands.load(Ordering::Relaxed),
+            failed_logins: self.failed_logins.load(Ordering::Relaxed),
+            transfers: self.transfers.load(Ordering::Relaxed),
+            bytes_in: self.bytes_in.load(Ordering::Relaxed),
+            bytes_out: self.bytes_out.load(Ordering::Relaxed),
+        }
+    }
+
+    fn open(&self) -> Open {
+        let counted = self.counted();
+        let who = self.who.lock();
+        Open {
+            connection: self.id,
+            peer: self.peer.to_string(),
+            since: self.since,
+            user: who.user.as_deref().map(str::to_owned),
+            logged_in: who.logged_in,
+            protected: self.tls.get().is_some(),
+            transfers: counted.transfers,
+            bytes_in: counted.bytes_in,
+            bytes_out: counted.bytes_out,
+        }
+    }
+}
+
+impl Order {
+    const fn strength(&self) -> u8 {
+        match self {
+            Order::Finish => 0,
+            Order::Banned(_) => 1,
+            Order::End => 2,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn enter(registry: &Registry) -> Arc<Entry> {
+        let address: SocketAddr = "127.0.0.1:1".parse().expect("address");
+        registry.enter(Peer::new(address), address, Vec::new(), Moment::from_millis(0))
+    }
+
+    #[tokio::test]
+    async fn it_is_empty_once_the_last_session_left() {
+        let registry = Registry::default();
+        registry.emptied().await;
+        let (one, two) = (enter(&registry), enter(&registry));
+        assert_eq!(registry.list(9).len(), 2);
+        let emptied = async {
+            registry.emptied().await;
+            assert_eq!(registry.count(), 0);
+        };
+        tokio::join!(emptied, async {
+            registry.leave(one.id);
+            tokio::task::yield_now().await;
+            registry.leave(two.id);
+        });
+    }
+
+    #[test]
+    fn a_stronger_order_wins() {
+        let entry = enter(&Registry::default());
+        entry.tell(Order::End);
+        entry.tell(Order::Finish);
+        assert!(matches!(entry.take_order(), Some(Order::End)));
+    }
+}

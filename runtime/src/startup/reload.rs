@@ -1,0 +1,160 @@
+//! Reads configuration and components again while the server serves: on a change of a file, on SIGHUP and
+//! on an order from the admin socket, each time the same, all or nothing.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::mpsc;
+use tracing::{error, info, warn};
+
+use super::Source;
+use crate::admin::desk::ReloadOrder;
+use crate::config::settings::Settings;
+use crate::config::{Loaded, Mistake};
+use crate::net::Stop;
+use crate::policy::{KeyPolicy, Policies, Watcher, file_of};
+use crate::tls::{Acceptor, Identity};
+
+/// What can change while the server serves.
+pub struct Reload {
+    /// Where the configuration comes from.
+    pub source: Source,
+    /// As it is in force.
+    pub loaded: Loaded,
+    /// The chain.
+    pub policies: Arc<Policies>,
+    /// The key policy.
+    pub keys: Arc<KeyPolicy>,
+    /// Certificates are read again from the files that were named at the start.
+    pub acceptor: Arc<Acceptor>,
+    /// Those files.
+    pub identity: Identity,
+}
+
+/// Keys that go live; of all others a change is told and waits for a restart.
+const LIVE: [&str; 3] = ["policy.", "policies.", "keys."];
+/// Of these, what sizes the engine.
+const FIXED: [&str; 9] = [
+    "policies.deadline",
+    "policies.at-once",
+    "policies.threads",
+    "policies.component-bytes",
+    "policies.load-deadline",
+    "policies.reload-quiet",
+    "policies.longest-delay",
+    "policies.bans-per-verdict",
+    "policies.remembered-keys",
+];
+
+impl Reload {
+    /// Waits for reasons to reload until the server stops.
+    ///
+    /// # Errors
+    /// When the process may not handle signals.
+    pub async fn run(mut self, mut orders: mpsc::Receiver<ReloadOrder>, stop: Stop) -> std::io::Result<()> {
+        let mut hangup: Signal = signal(SignalKind::hangup())?;
+        let mut watcher = Watcher::new(self.files(), &self.loaded.settings.policies);
+        loop {
+            let (why, order) = tokio::select! {
+                () = watcher.changed() => ("a file changed", None),
+                _ = hangup.recv() => ("SIGHUP", None),
+                Some(order) = orders.recv() => ("an operator asked", Some(order)),
+                () = stop.stopping() => return Ok(()),
+            };
+            info!(why, "reload.begins");
+            let told = self.reload().await;
+            match &told {
+                Ok(()) => info!("reload.done"),
+                Err(mistakes) => {
+                    for mistake in mistakes {
+                        error!(
+                            what = mistake.what,
+                            place = mistake.place,
+                            remedy = mistake.remedy,
+                            "reload.refused: what was in force before still is"
+                        );
+                    }
+                }
+            }
+            watcher.watch(self.files());
+            if let Some(order) = order {
+                // Whoever asked may have hung up.
+                let _ = order.send(told);
+            }
+        }
+    }
+
+    async fn reload(&mut self) -> Result<(), Vec<Mistake>> {
+        let new = self.source.load()?;
+        // The certificate is tried before anything changes, so that nothing changes by half.
+        Acceptor::new(&self.loaded.settings.tls, &self.identity).map_err(|error| vec![mistake(&error)])?;
+        let keys = self.keys.in_force();
+        self.keys.reload(&new.settings.keys).await.map_err(|error| vec![mistake(&error)])?;
+        if let Err(errors) = self.policies.reload(&new.settings.chain).await {
+            self.keys.put_back(keys);
+            return Err(errors.iter().map(|error| mistake(error)).collect());
+        }
+        self.acceptor.reload(&self.identity).map_err(|error| vec![mistake(&error)])?;
+        for key in changed_but_fixed(&self.loaded, &new) {
+            warn!(key, "reload.needs-restart: this setting changes with the next start");
+        }
+        // What needs a restart keeps being told until then: only the live part is taken over.
+        self.loaded.settings.chain = new.settings.chain;
+        self.loaded.settings.keys = new.settings.keys;
+        Ok(())
+    }
+
+    /// The files whose change means something.
+    fn files(&self) -> Vec<PathBuf> {
+        files(&self.source, &self.loaded.settings)
+    }
+}
+
+fn files(source: &Source, settings: &Settings) -> Vec<PathBuf> {
+    let components = settings.chain.iter().chain([&settings.keys]).filter_map(|policy| file_of(&policy.source));
+    source.file().into_iter().chain(components.map(ToOwned::to_owned)).collect()
+}
+
+/// Keys whose values differ and that cannot change while the server serves.
+fn changed_but_fixed(old: &Loaded, new: &Loaded) -> Vec<String> {
+    let values = |loaded: &Loaded| -> BTreeMap<String, String> {
+        loaded.shown.iter().map(|shown| (shown.key.clone(), shown.value.clone())).collect()
+    };
+    let (old, new) = (values(old), values(new));
+    let live = |key: &str| LIVE.iter().any(|live| key.starts_with(live)) && !FIXED.contains(&key);
+    let keys: std::collections::BTreeSet<&String> = old.keys().chain(new.keys()).collect();
+    keys.into_iter().filter(|key| !live(key) && old.get(*key) != new.get(*key)).cloned().collect()
+}
+
+/// An error of a room as the command line tells mistakes.
+pub(super) fn mistake(error: &dyn std::error::Error) -> Mistake {
+    Mistake { what: error.to_string(), place: None, remedy: None }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    fn loaded(text: &str) -> Loaded {
+        let text = format!("[tls]\nself-signed = true\n{text}");
+        crate::config::parse(&text, "portcullis.toml", Path::new("/etc/portcullis")).expect("settings")
+    }
+
+    #[test]
+    fn what_cannot_change_live_is_named() {
+        let old = loaded("");
+        let new = loaded(
+            "[timeouts]\nlogin = \"7s\"\n[policies]\nat-once = 7\nmode = \"observe\"\n[keys]\ninstance = \"fresh\"\n\
+             [[policy]]\nname = \"x\"\nsource = \"file:x.wasm\"\n",
+        );
+        assert_eq!(changed_but_fixed(&old, &new), ["policies.at-once", "timeouts.login"]);
+        assert_eq!(
+            files(&Source::File("/etc/p.toml".into()), &new.settings),
+            [PathBuf::from("/etc/p.toml"), PathBuf::from("/etc/portcullis/x.wasm")]
+        );
+    }
+}

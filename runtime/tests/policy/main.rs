@@ -1,0 +1,8 @@
+//! The policy engine over built components, the hostile one among them.
+
+mod bounds;
+mod chain;
+mod fixture;
+mod keys;
+mod load;
+mod reload;
