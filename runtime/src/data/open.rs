@@ -101,13 +101,19 @@ impl Opener {
 
     async fn connection(self, client: IpAddr) -> std::io::Result<TcpStream> {
         match self {
-            Opener::Passive(listener) => loop {
-                let (stream, address) = listener.accept().await?;
-                if vet::is_client(address, client) {
-                    return Ok(stream);
+            Opener::Passive(listener) => {
+                let mut told = false;
+                loop {
+                    let (stream, address) = listener.accept().await?;
+                    if vet::is_client(address, client) {
+                        return Ok(stream);
+                    }
+                    // One line for each port, however many come.
+                    if !std::mem::replace(&mut told, true) {
+                        info!(%client, stranger = %fold(address.ip()), "data.stranger");
+                    }
                 }
-                info!(%client, stranger = %fold(address.ip()), "data.stranger");
-            },
+            }
             Opener::Active { address, local } => {
                 let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
                 if local.is_ipv4() == address.is_ipv4() {

@@ -32,6 +32,8 @@ pub enum Failure {
     Halt(Halt),
     /// The file.
     File(FileError),
+    /// A TLS handshake came where plain bytes were agreed on.
+    Ciphertext,
 }
 
 impl From<Halt> for Failure {
@@ -153,7 +155,7 @@ impl Rules<'_> {
             written?;
             let ended = came?;
             if std::mem::take(&mut first) && !data.protected() && is_client_hello(&next) {
-                return Err(Failure::Halt(Halt::Broken));
+                return Err(Failure::Ciphertext);
             }
             moved.fetch_add(next.len() as u64, Ordering::Relaxed);
             match &mut convert {

@@ -52,12 +52,12 @@ impl Outbox {
         self.bytes.extend_from_slice(reply.wire());
     }
 
-    pub(super) fn len(&self) -> usize {
+    pub(super) fn waiting(&self) -> usize {
         self.bytes.len() - self.sent
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.len() == 0 && !self.unflushed
+        self.waiting() == 0 && !self.unflushed
     }
 
     fn advance(&mut self, count: usize) {
@@ -101,7 +101,7 @@ impl Control {
 
     fn poll_send(&mut self, cx: &mut Context<'_>, out: &mut Outbox) -> io::Result<bool> {
         let mut went = false;
-        while out.len() > 0 {
+        while out.waiting() > 0 {
             match self.poll_write(cx, &out.bytes[out.sent..])? {
                 Poll::Ready(0) => return Err(io::ErrorKind::WriteZero.into()),
                 Poll::Ready(count) => {

@@ -22,7 +22,6 @@ use crate::ftp::line::LineReader;
 use crate::ftp::machine::Machine;
 use crate::ftp::reply::Reply;
 use crate::moment::Moment;
-use crate::net::peer::fold;
 use crate::tls::DataKeys;
 use crate::vfs::Root;
 use crate::waits::{self, TimedOut, Wait};
@@ -169,9 +168,6 @@ impl Driver {
             };
             self.closing.entry.commands.fetch_add(1, Ordering::Relaxed);
             self.active = Instant::now();
-            if self.out.is_empty() {
-                self.taken = self.active;
-            }
             let effects = self.machine.on(input, Moment::now());
             self.carry_out(effects).await?;
         }
@@ -179,7 +175,7 @@ impl Driver {
     }
 
     fn is_full(&self) -> bool {
-        self.machine.is_full() || self.out.len() >= self.closing.house.settings.limits.reply_bytes
+        self.machine.is_full() || self.out.waiting() >= self.closing.house.settings.limits.reply_bytes
     }
 
     /// The next thing that happens.
@@ -409,7 +405,7 @@ impl Driver {
             Question::Active(address) => {
                 let allowed = may_connect(address, entry.peer.ip());
                 if allowed {
-                    let opener = Opener::Active { address, local: fold(entry.local.ip()) };
+                    let opener = Opener::Active { address, local: entry.local.ip() };
                     self.opener = Some((opener, Instant::now()));
                 }
                 Answer::Active(allowed)
@@ -419,7 +415,7 @@ impl Driver {
 
     fn listen(&mut self, extended: bool) -> Option<SocketAddr> {
         let (house, entry) = (self.house(), self.entry());
-        let listener = house.ports.listen(fold(entry.local.ip()), entry.peer.ip())?;
+        let listener = house.ports.listen(entry.local.ip(), entry.peer.ip())?;
         let mut address = listener.address();
         if let Some(told) = house.settings.passive.address
             && !extended

@@ -7,6 +7,7 @@ use super::outcome::Sparing;
 use super::registry::Registry;
 use crate::auth::{AttemptTags, Login};
 use crate::config::Settings;
+use crate::config::settings::StoreEngine;
 use crate::data::Lingering;
 use crate::events::{Label, Recent};
 use crate::ftp::machine::MachineSettings;
@@ -94,6 +95,11 @@ impl House {
             counters: Counters::default(),
             settings,
         })
+    }
+
+    /// Whether other nodes share the store: else the ledger knows all that the store knows.
+    pub(super) fn is_shared(&self) -> bool {
+        self.settings.store.engine != StoreEngine::Memory
     }
 
     /// The sessions that are open.

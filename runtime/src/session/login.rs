@@ -19,10 +19,12 @@ impl Driver {
     /// Checks a login. Every no takes as long as any other and says as little.
     pub(super) async fn log_in(&mut self, user: &str, password: Secret) -> LoginAnswer {
         let (house, entry) = (self.house().clone(), self.entry().clone());
+        // Longer than any name: nobody's, but events and logs stay bounded.
+        let user = &user[..user.floor_char_boundary(UserName::BYTES_MAX)];
         entry.name(user);
         let (bans, ip) = (&house.handles.bans, entry.peer.ip());
         let mut banned = bans.on_user(user, ip, Moment::now());
-        if banned.is_none() {
+        if banned.is_none() && house.is_shared() {
             banned = bans.ask_pool_user(user, ip, Moment::now()).await;
         }
         if let Some(ban) = banned {

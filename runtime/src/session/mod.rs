@@ -13,6 +13,7 @@ mod registry;
 mod ruling;
 mod transfer;
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use tokio::task::JoinSet;
@@ -33,7 +34,7 @@ use crate::ftp::reply::{Reply, ReplyText};
 use crate::gate::{Admitted, Refusal};
 use crate::ledger::message;
 use crate::moment::Moment;
-use crate::net::{Listener, Peer, Stop, socket};
+use crate::net::{Listener, Peer, Stop, peer, socket};
 use crate::waits::{self, Wait};
 
 /// Serves until told to stop, then lets sessions finish for as long as `timeouts.drain` says.
@@ -85,18 +86,19 @@ fn meet(house: &Arc<House>, stream: std::net::TcpStream, peer: Peer) {
 
 /// One connection, whatever happens to it.
 async fn story(house: Arc<House>, stream: std::net::TcpStream, admitted: Admitted, since: Moment) {
-    let peer = admitted.peer();
+    let client = admitted.peer();
     let settings = &house.settings.server;
     let stream = socket::control(stream, settings.keepalive).and_then(|stream| Ok((stream.local_addr()?, stream)));
+    let fold = |local: SocketAddr| SocketAddr::new(peer::fold(local.ip()), local.port());
     let (local, stream) = match stream {
-        Ok(stream) => stream,
+        Ok((local, stream)) => (fold(local), stream),
         Err(error) => {
-            debug!(%peer, %error, "connection.gone");
+            debug!(peer = %client, %error, "connection.gone");
             return;
         }
     };
-    let classes = house.handles.networks.classes_of(peer.ip());
-    let entry = house.registry().enter(peer, local, classes, since);
+    let classes = house.handles.networks.classes_of(client.ip());
+    let entry = house.registry().enter(client, local, classes, since);
     let closing = Closing::new(house, entry, admitted);
     let mut driver = Driver::new(closing, Control::Clear(stream));
     let outcome = meet_admitted(&mut driver).await;
@@ -107,7 +109,9 @@ async fn story(house: Arc<House>, stream: std::net::TcpStream, admitted: Admitte
 async fn meet_admitted(driver: &mut Driver) -> Outcome {
     let (house, entry) = (driver.house().clone(), driver.entry().clone());
     let (bans, now) = (&house.handles.bans, Moment::now());
-    if let Some(ban) = Box::pin(bans.ask_pool_host(entry.peer.ip(), &entry.classes, now)).await {
+    if house.is_shared()
+        && let Some(ban) = Box::pin(bans.ask_pool_host(entry.peer.ip(), &entry.classes, now)).await
+    {
         let reply = Reply::banned(&ruling::told(&house, &entry, &ban, now));
         return driver.turn_away(&reply, Ending::Banned).await;
     }
@@ -116,4 +120,19 @@ async fn meet_admitted(driver: &mut Driver) -> Outcome {
         return driver.turn_away(&reply, Ending::Refused).await;
     }
     driver.drive().await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bytes_of<A, B, C, D, F>(_: fn(A, B, C, D) -> F) -> usize {
+        std::mem::size_of::<F>()
+    }
+
+    #[test]
+    fn an_idle_session_is_small() {
+        let story = bytes_of(story);
+        assert!(story < 4096, "{story} bytes");
+    }
 }

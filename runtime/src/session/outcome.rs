@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use parking_lot::Mutex;
+use tokio::runtime::Handle;
 use tracing::{error, info};
 
 use super::counters::count;
@@ -99,6 +100,10 @@ impl Closing {
 
 impl Drop for Closing {
     fn drop(&mut self) {
+        if self.outcome == Outcome::Crashed && !std::thread::panicking() {
+            // Its task was dropped with the server.
+            self.outcome = Ending::Stopping.into();
+        }
         let (house, entry, word) = (&self.house, &self.entry, self.outcome.word());
         house.registry().leave(entry.id);
         house.counters().ended(word);
@@ -128,9 +133,11 @@ impl Drop for Closing {
         let kind = Kind::Disconnected(word.to_owned());
         if house.handles.policies.wants(kind.name()) {
             let (house, entry) = (house.clone(), entry.clone());
-            tokio::spawn(async move {
-                let _ = ruling::ask(&house, &entry, kind).await;
-            });
+            if let Ok(runtime) = Handle::try_current() {
+                runtime.spawn(async move {
+                    let _ = ruling::ask(&house, &entry, kind).await;
+                });
+            }
         }
     }
 }

@@ -124,6 +124,7 @@ impl Way {
         let end = match moved {
             Ok(()) => TransferEnd::Complete,
             Err(Failure::File(error)) => TransferEnd::File(error),
+            Err(Failure::Ciphertext) => TransferEnd::TlsFailed,
             Err(Failure::Halt(Halt::Stalled)) => TransferEnd::Stalled,
             Err(Failure::Halt(Halt::Broken | Halt::Unclean)) => TransferEnd::Broken,
         };
