@@ -11,7 +11,7 @@ mod settings;
 use portcullis_sdk::host::store::{self, Versioned};
 use portcullis_sdk::host::{log, networks};
 use portcullis_sdk::{
-    About, Ban, Event, EventKind, HostInfo, LoginFailure, Policy, SettingError, Span, Subject, Verdict, setting_error,
+    About, Ban, Event, EventKind, HostInfo, LoginFailure, Policy, SettingError, Subject, Verdict, setting_error,
 };
 
 use settings::Settings;
@@ -96,7 +96,7 @@ impl BruteForce {
         };
         Ban::of(client, format!("{failures} different failed logins within {}{repeated}", self.settings.window))
             .seconds(seconds)
-            .message(format!("Too many failed logins, banned for {}. Try again in %t.", Span::of_seconds(seconds)))
+            .message("Too many failed logins. Try again in %t.")
     }
 
     fn is_exempt(&self, address: &str) -> bool {

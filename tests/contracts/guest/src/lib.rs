@@ -86,20 +86,22 @@ impl Policy for Everything {
         let user = event.user.as_deref().unwrap_or("nobody");
         let asked = ask_everything(peer).unwrap_or_else(|error| format!("store: {error:?}"));
         log::info(&asked);
+        // What was seen comes back as the reasons of bans, so that a test can read it.
+        let reasons = [name(&event.kind), facts(event), asked, self.host.clone()];
         [
-            Subject::host(peer),
-            Subject::network("198.51.100.0/24"),
-            Subject::user(user),
-            Subject::user_at_host(user, peer),
+            (Subject::host(peer), Reach::Node),
+            (Subject::network("198.51.100.0/24"), Reach::Site),
+            (Subject::user(user), Reach::Everywhere),
+            (Subject::user_at_host(user, peer), Reach::Site),
         ]
         .into_iter()
-        .zip([Reach::Node, Reach::Site, Reach::Everywhere, Reach::Site])
-        .fold(decided, |verdict, (subject, reach)| {
-            verdict.ban(Ban::of(subject, "contract").seconds(60).message("%a %u %c %t").reach(reach))
+        .zip(reasons)
+        .fold(decided, |verdict, ((subject, reach), reason)| {
+            verdict.ban(Ban::of(subject, reason).seconds(60).message("%a %u %c %t").reach(reach))
         })
         .lift(Subject::Class("office".to_owned()))
         .delay_milliseconds(1)
-        .alert(format!("{} | {} | {asked} | {}", name(&event.kind), facts(event), self.host))
+        .alert("contract")
     }
 }
 
