@@ -362,8 +362,8 @@ impl Derive for PlainKeys {
     }
 }
 
-/// An event's facts as JSON, for whoever compares what a guest says it saw.
-pub fn event_of(kind: Kind, peer: std::net::IpAddr, user: Option<&str>) -> Event {
+/// An event of an ordinary client.
+pub fn event(kind: Kind, peer: std::net::IpAddr, user: Option<&str>) -> Event {
     let happening = Happening {
         kind: String::new(),
         peer,
