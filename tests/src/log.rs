@@ -38,7 +38,7 @@ impl Line {
 
     /// Whether this line is the outcome of a connection.
     pub fn is_outcome(&self) -> bool {
-        self.message() == "connection.ended"
+        matches!(self.message(), "connection.ended" | "connection.refused")
     }
 
     /// Whether the line is about a client at `address`, whatever its port.
