@@ -67,7 +67,7 @@ impl Server {
         let networks = Arc::new(Networks::new(&settings.networks));
         let find = bans.clone();
         let deps = Deps {
-            store: store.clone(),
+            store: store::counting(store.clone(), &settings),
             keys: keys.clone(),
             bans: Arc::new(move |subject, now| find.find(subject, now)),
             networks: networks.clone(),

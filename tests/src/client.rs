@@ -125,7 +125,7 @@ impl Client {
     }
 
     async fn more(&mut self) -> io::Result<bool> {
-        let mut room = [0u8; 16 * 1024];
+        let mut room = vec![0u8; 16 * 1024];
         let count = match &mut self.wire {
             Wire::Plain(stream) => stream.read(&mut room).await?,
             Wire::Protected(stream) => stream.read(&mut room).await?,
@@ -316,25 +316,37 @@ impl Client {
 impl Data {
     /// Some bytes; 0 at the end.
     pub async fn read(&mut self, room: &mut [u8]) -> usize {
+        self.try_read(room).await.expect("the data connection ends cleanly")
+    }
+
+    async fn try_read(&mut self, room: &mut [u8]) -> io::Result<usize> {
         let read = async {
             match self {
                 Data::Clear(stream) => stream.read(room).await,
                 Data::Protected(stream) => stream.read(room).await,
             }
         };
-        deadline::within(SOON, "bytes of a download", read).await.expect("the data connection ends cleanly")
+        deadline::within(SOON, "bytes of a download", read).await
     }
 
     /// Everything up to the end.
-    pub async fn read_all(&mut self) -> Vec<u8> {
+    ///
+    /// # Errors
+    /// The connection's, a missing close_notify included.
+    pub async fn try_read_all(&mut self) -> io::Result<Vec<u8>> {
         let mut all = Vec::new();
         let mut room = vec![0u8; 64 * 1024];
         loop {
-            match self.read(&mut room).await {
-                0 => return all,
+            match self.try_read(&mut room).await? {
+                0 => return Ok(all),
                 count => all.extend_from_slice(&room[..count]),
             }
         }
+    }
+
+    /// Everything up to the clean end.
+    pub async fn read_all(&mut self) -> Vec<u8> {
+        self.try_read_all().await.expect("the data connection ends cleanly")
     }
 
     /// Sends bytes.

@@ -36,7 +36,7 @@ async fn s_04_a_banned_address_is_refused_before_tls_and_told_so_in_one_line() {
     let before = policy_calls(&server).await;
     for _ in 0..10 {
         if let Some(reply) = server.assert_refused(ATTACKER).await {
-            assert_eq!((reply.code, reply.lines.len()), (421, 1), "{reply}");
+            assert!(matches!(reply.code, 421 | 530) && reply.lines.len() == 1, "{reply}");
         }
     }
     assert_eq!(policy_calls(&server).await, before, "a banned address costs no policy call");
@@ -176,7 +176,7 @@ fn ledger_file(server: &Server) -> PathBuf {
     let entries = fs::read_dir(server.state()).expect("the state directory can be read");
     let mut found: Vec<PathBuf> = entries
         .map(|entry| entry.expect("an entry").path())
-        .filter(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("ledger")))
+        .filter(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("bans.journal")))
         .collect();
     found.sort();
     found.pop().expect("a ledger in the state directory")

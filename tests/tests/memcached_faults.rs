@@ -21,7 +21,8 @@ async fn the_gate_works_without_the_store(server: &Server) {
         server.enter(NEIGHBOUR).await.command("NOOP").await.expect(200);
         assert!(started.elapsed() < LOGIN, "a login took {:?}", started.elapsed());
     }
-    let tries = server.guess_until_banned(ATTACKER, 7).await;
+    // Until the breaker opens, counting may take longer than a policy has: those guesses are lost.
+    let tries = server.guess_until_banned(ATTACKER, 14).await;
     assert!(tries >= 5, "the ban came after {tries} passwords");
     server.enter(NEIGHBOUR).await.command("NOOP").await.expect(200);
 }

@@ -3,6 +3,7 @@
 //! Trust: memcached's answers are a stranger's bytes; whoever reads a value checks it. Only a checked
 //! [`Key`] reaches the wire. Must not know: bans, policies, FTP. The only room that names memcache-async.
 
+mod alone;
 mod breaker;
 #[cfg(test)]
 mod contract;
@@ -134,5 +135,16 @@ pub fn open(settings: &Settings) -> SharedStore {
     match &settings.store.engine {
         StoreEngine::Memory => Arc::new(Memory::new(settings.store.memory_entries, settings.store.value_bytes)),
         StoreEngine::Memcached(servers) => Arc::new(Memcached::new(servers, &settings.store, settings.timeouts.store)),
+    }
+}
+
+/// The store for what must be counted even alone: while the shared one is away, this node's own memory.
+pub fn counting(shared: SharedStore, settings: &Settings) -> SharedStore {
+    match &settings.store.engine {
+        StoreEngine::Memory => shared,
+        StoreEngine::Memcached(_) => {
+            let own = Memory::new(settings.store.memory_entries, settings.store.value_bytes);
+            Arc::new(alone::OrAlone::new(shared, own))
+        }
     }
 }
