@@ -179,4 +179,45 @@ mod tests {
         assert_eq!(enter(&mut counts, "2001:db8:0:1::3"), Err(Refusal::TooManyUnauthenticated));
         assert_eq!(enter(&mut counts, "2001:db8:0:2::1"), Ok(()));
     }
+
+    /// Derives nothing: these bans stay here.
+    struct NoKeys;
+
+    #[async_trait::async_trait]
+    impl crate::store::Derive for NoKeys {
+        async fn derive(&self, _: &crate::store::Purpose) -> Vec<crate::store::Key> {
+            Vec::new()
+        }
+    }
+
+    #[tokio::test]
+    async fn the_ledger_decides_first_and_a_place_gives_itself_back() {
+        let lines =
+            "networks.office = [\"203.0.113.0/24\"]\nbans.protected = [\"192.0.2.1\"]\nlimits.connections = 1\n";
+        let mut settings = crate::ledger::fixtures::settings(lines);
+        let state = tempfile::tempdir().expect("directory");
+        settings.server.state = state.path().to_owned();
+        let store = crate::store::open(&settings);
+        let (bans, writer) = crate::ledger::open(&settings, store, Arc::new(NoKeys)).expect("ledger");
+        let gate = Gate::new(&settings, bans, Arc::new(Networks::new(&settings.networks)));
+        let now = Moment::now();
+        let admit = |ip: &str| gate.admit(Peer::new(std::net::SocketAddr::new(ip.parse().expect(ip), 4000)), now);
+        for subject in ["class:office", "host:192.0.2.7"] {
+            let subject = crate::ledger::Subject::parse(subject).expect(subject);
+            let reach = crate::ledger::Reach::Node;
+            writer.add(subject, None, "test".into(), reach, "root", now).await.expect("imposed");
+        }
+        let mut admitted = admit("192.0.2.1").expect("the neighbour is fine");
+        assert_eq!(gate.load(), (1, 1));
+        assert!(matches!(admit("192.0.2.7"), Err(Refusal::Banned(_))), "a banned peer learns nothing of limits");
+        assert!(matches!(admit("203.0.113.9"), Err(Refusal::Banned(_))));
+        assert!(matches!(admit("::ffff:192.0.2.7"), Err(Refusal::Banned(_))));
+        assert_eq!(admit("192.0.2.8").err(), Some(Refusal::TooManyConnections));
+        admitted.logged_in();
+        admitted.logged_in();
+        assert_eq!(gate.load(), (1, 0));
+        drop(admitted);
+        assert_eq!(gate.load(), (0, 0));
+        assert!(admit("192.0.2.8").is_ok());
+    }
 }

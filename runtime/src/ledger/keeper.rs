@@ -269,9 +269,7 @@ impl BanWriter {
             let saving = ledger.lift(Arc::clone(&lift), now);
             // Told by the writer, and written again by the upkeep.
             let _ = saving.saved().await;
-            if ban.reach != Reach::Node {
-                pool::publish_or_queue(ledger, Record::Lift(lift)).await;
-            }
+            pool::publish_or_queue(ledger, Record::Lift(lift)).await;
         }
         bans
     }
@@ -329,9 +327,7 @@ impl BanWriter {
         ledger.announce(&ban);
         // Told by the writer, and written again by the upkeep: the ban holds all the same.
         let _ = saving.saved().await;
-        if ban.reach != Reach::Node {
-            pool::publish_or_queue(ledger, Record::Ban(Arc::clone(&ban))).await;
-        }
+        pool::publish_or_queue(ledger, Record::Ban(Arc::clone(&ban))).await;
         Ok(ban)
     }
 }

@@ -10,7 +10,7 @@ use std::sync::atomic::Ordering;
 
 use super::ban::Ban;
 use super::keeper::Ledger;
-use super::record::{Record, merge, read_all};
+use super::record::{Merge, Record, merge, read_all};
 use super::rules::covers;
 use super::subject::{Reach, Subject};
 use crate::events::Label;
@@ -47,7 +47,7 @@ impl Asked<'_> {
 
 /// See [`super::keeper::Bans::ask_pool_host`].
 pub(super) async fn ask(ledger: &Ledger, asked: Asked<'_>, now: Moment) -> Option<Arc<Ban>> {
-    if ledger.rules.protects(asked.ip) {
+    if !ledger.store.is_shared() || ledger.rules.protects(asked.ip) {
         return None;
     }
     let records = look_up(ledger, &asked.subjects()).await?;
@@ -70,6 +70,9 @@ pub(super) async fn ask(ledger: &Ledger, asked: Asked<'_>, now: Moment) -> Optio
 
 /// The bans in force of exactly this subject that the store holds.
 pub(super) async fn bans_of(ledger: &Ledger, subject: &Subject, now: Moment) -> Vec<Arc<Ban>> {
+    if !ledger.store.is_shared() {
+        return Vec::new();
+    }
     let records = look_up(ledger, std::slice::from_ref(subject)).await.unwrap_or_default();
     let (mut bans, mut lifts) = (Vec::new(), Vec::new());
     for record in records.into_iter().filter(|record| record.subject() == subject && counts(ledger, record, now)) {
@@ -141,8 +144,12 @@ fn take_lift(ledger: &Ledger, lift: Arc<super::record::Lift>, now: Moment) {
     ledger.lift(lift, now).in_background();
 }
 
-/// Publishes within the store's deadline; what fails is tried again by the upkeep.
+/// Publishes within the store's deadline; what fails is tried again by the upkeep. Bans of this node alone
+/// stay here, and so do all where nobody shares the store: there they would only take the counters' room.
 pub(super) async fn publish_or_queue(ledger: &Ledger, record: Record) {
+    if record.reach() == Reach::Node || !ledger.store.is_shared() {
+        return;
+    }
     if let Err(error) = publish(ledger, &record).await {
         tracing::warn!(subject = %record.subject().to_string().escape_debug(), %error, "ban.unpublished");
         queue(ledger, record);
@@ -170,10 +177,22 @@ pub(super) async fn publish_waiting(ledger: &Ledger) {
         if !record.matters(Moment::now()) {
             continue;
         }
-        if let Err(error) = publish(ledger, &record).await {
-            tracing::debug!(%error, "ban.unpublished");
-            ledger.unpublished.lock().push_front(record);
-            return;
+        match publish(ledger, &record).await {
+            Ok(()) => {}
+            Err(error @ StoreError::Unavailable(_)) => {
+                tracing::debug!(%error, "ban.unpublished");
+                ledger.unpublished.lock().push_front(record);
+                return;
+            }
+            Err(StoreError::TooLarge) => {
+                tracing::error!(subject = %record.subject().to_string().escape_debug(), "ban.too-large-to-publish");
+            }
+            // The store may have room again next time, and others need not wait for this one.
+            Err(error) => {
+                tracing::debug!(%error, "ban.unpublished");
+                ledger.unpublished.lock().push_back(record);
+                return;
+            }
         }
     }
 }
@@ -198,8 +217,10 @@ async fn write(ledger: &Ledger, key: &Key, record: &Record) -> Result<(), StoreE
         let now = Moment::now();
         let held = ledger.store.get_versioned(key).await?;
         let value = held.as_ref().map_or(&[][..], |held| &held.value);
-        let Some(merged) = merge(value, record, now, ledger.value_bytes) else {
-            return Ok(());
+        let merged = match merge(value, record, now, ledger.value_bytes) {
+            Merge::Stands => return Ok(()),
+            Merge::TooLarge => return Err(StoreError::TooLarge),
+            Merge::Write(merged) => merged,
         };
         if merged.dropped > 0 {
             tracing::warn!(%key, dropped = merged.dropped, "ban.shared-key-full");
@@ -218,6 +239,9 @@ async fn write(ledger: &Ledger, key: &Key, record: &Record) -> Result<(), StoreE
 /// One round of comparing the next bans of the table with the store: a lift that this node missed ends the
 /// ban here, a ban that the store lost is published again. A store that is away ends the round.
 pub(super) async fn compare(ledger: &Ledger, now: Moment) {
+    if !ledger.store.is_shared() {
+        return;
+    }
     let cursor = *ledger.cursor.lock();
     let bans: Vec<Arc<Ban>> = ledger.table.read().after(cursor, ledger.batch).cloned().collect();
     let last = bans.last().map(|ban| ban.id);

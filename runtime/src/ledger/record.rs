@@ -152,6 +152,17 @@ pub fn read_all(value: &[u8]) -> (Vec<Record>, usize) {
     (records, strange)
 }
 
+/// What to do with a value so that it holds a record.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Merge {
+    /// Nothing: what is there already wins.
+    Stands,
+    /// Write this.
+    Write(Merged),
+    /// The record is larger than a value may be.
+    TooLarge,
+}
+
 /// A value with one more record in it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Merged {
@@ -163,17 +174,18 @@ pub struct Merged {
     pub dropped: usize,
 }
 
-/// Puts a record into a value. `None`: what is there already wins. A record gives up its evidence, oldest
-/// first, until it fits; others give way, soonest to end first.
-pub fn merge(value: &[u8], record: &Record, now: Moment, bytes_max: usize) -> Option<Merged> {
+/// Puts a record into a value. A record gives up its evidence, oldest first, until it fits; others give
+/// way, soonest to end first.
+pub fn merge(value: &[u8], record: &Record, now: Moment, bytes_max: usize) -> Merge {
     let mut kept = read_all(value).0;
     kept.retain(|known| known.matters(now));
     if kept.iter().any(|known| known.subject() == record.subject() && !record.beats(known)) {
-        return None;
+        return Merge::Stands;
     }
+    let Some(line_of_it) = fitting(record, bytes_max) else { return Merge::TooLarge };
     kept.retain(|known| known.subject() != record.subject());
     kept.sort_by_key(|known| std::cmp::Reverse(known.expires().unwrap_or(Moment::from_millis(u64::MAX))));
-    let mut merged = Merged { value: fitting(record, bytes_max)?, expires: record.expires(), dropped: 0 };
+    let mut merged = Merged { value: line_of_it, expires: record.expires(), dropped: 0 };
     for known in kept {
         let line = line(&known);
         if merged.value.len() + line.len() > bytes_max {
@@ -186,7 +198,7 @@ pub fn merge(value: &[u8], record: &Record, now: Moment, bytes_max: usize) -> Op
             _ => None,
         };
     }
-    Some(merged)
+    Merge::Write(merged)
 }
 
 /// The record's line, cut in its evidence until it fits; `None` if it cannot.
@@ -224,6 +236,13 @@ mod tests {
     const NOW: Moment = Moment::from_millis(1_000_000);
     const ROOM: usize = 64 * 1024;
 
+    fn written(value: &[u8], record: &Record, now: Moment, bytes_max: usize) -> Merged {
+        match merge(value, record, now, bytes_max) {
+            Merge::Write(merged) => merged,
+            other => panic!("{other:?}"),
+        }
+    }
+
     fn lift(ban: &Ban, at: Moment) -> Record {
         Record::Lift(Arc::new(Lift::of(ban, at, "root", "a")))
     }
@@ -232,14 +251,13 @@ mod tests {
     fn subjects_that_share_a_key_live_side_by_side() {
         let one = Record::Ban(ban("host:192.0.2.1", NOW, Some(60)));
         let other = Record::Ban(ban("host:192.0.2.2", NOW, Some(600)));
-        let value = merge(b"", &one, NOW, ROOM).expect("merged").value;
-        let merged = merge(&value, &other, NOW, ROOM).expect("merged");
+        let value = written(b"", &one, NOW, ROOM).value;
+        let merged = written(&value, &other, NOW, ROOM);
         assert_eq!(merged.expires, other.expires());
         let (records, strange) = read_all(&merged.value);
         assert_eq!((records.len(), strange), (2, 0));
         let later = NOW.plus(Duration::from_secs(61));
-        let value =
-            merge(&merged.value, &lift(&ban("host:192.0.2.3", later, None), later), later, ROOM).expect("merged");
+        let value = written(&merged.value, &lift(&ban("host:192.0.2.3", later, None), later), later, ROOM);
         assert_eq!(read_all(&value.value).0.len(), 2, "the ended one is gone");
         assert_eq!(value.expires, None);
     }
@@ -252,9 +270,10 @@ mod tests {
         let old = Record::Ban(old);
         assert!(lifted.beats(&old) && !old.beats(&lifted));
         assert!(again.beats(&lifted) && !lifted.beats(&again));
-        let value = merge(b"", &lifted, NOW, ROOM).expect("merged").value;
-        assert_eq!(merge(&value, &old, NOW, ROOM), None);
-        assert!(merge(&value, &again, NOW, ROOM).is_some());
+        let value = written(b"", &lifted, NOW, ROOM).value;
+        assert_eq!(merge(&value, &old, NOW, ROOM), Merge::Stands);
+        assert!(matches!(merge(&value, &again, NOW, ROOM), Merge::Write(_)));
+        assert_eq!(merge(b"", &again, NOW, 100), Merge::TooLarge);
     }
 
     #[test]
@@ -271,10 +290,10 @@ mod tests {
             .map(|number| Evidence { at: NOW, event: "connect".into(), facts: serde_json::json!({ "number": number }) })
             .collect();
         let big = Record::Ban(Arc::new(big));
-        let value = merge(b"", &big, NOW, 1000).expect("fits without evidence").value;
+        let value = written(b"", &big, NOW, 1000).value;
         assert!(value.len() <= 1000);
         let other = Record::Ban(ban("host:192.0.2.2", NOW, Some(600)));
-        let merged = merge(&value, &other, NOW, 1000).expect("merged");
+        let merged = written(&value, &other, NOW, 1000);
         assert_eq!(merged.dropped, 1);
         assert_eq!(read_all(&merged.value).0, [other]);
     }

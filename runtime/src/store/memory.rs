@@ -163,6 +163,10 @@ impl Store for Memory {
         }))
     }
 
+    fn is_shared(&self) -> bool {
+        false
+    }
+
     fn health(&self) -> Health {
         let operations = self.held.lock().operations;
         let here = ServerHealth {

@@ -99,6 +99,10 @@ pub trait Store: Send + Sync + fmt::Debug {
     ) -> Result<Swap, StoreError>;
     /// What `status` shows.
     fn health(&self) -> Health;
+    /// Whether other nodes may read and write it: else publishing into it tells nobody.
+    fn is_shared(&self) -> bool {
+        true
+    }
 }
 
 /// State of the store as `status` and events tell it.

@@ -40,7 +40,7 @@ impl Derive for OneKey {
     }
 }
 
-/// A store that fails while it is told to.
+/// A store that nodes share, and that fails while it is told to.
 #[derive(Debug)]
 struct Failing {
     inner: Memory,
@@ -115,7 +115,7 @@ fn settings(node: &str, state: &Path) -> Settings {
 }
 
 fn memory() -> SharedStore {
-    Arc::new(Memory::new(1000, 65_536))
+    Failing::new()
 }
 
 fn node_with(node: &str, store: SharedStore, keys: Arc<dyn Derive>) -> Node {
@@ -268,9 +268,7 @@ async fn the_journal_is_rewritten_when_most_of_it_is_history() {
     for number in 1..slack {
         one.lift(&format!("host:192.0.2.{number}")).await;
     }
-    let mut table = one.bans.0.table.write();
-    table.sweep(Moment::now().plus(Duration::from_secs(3600)), 1000);
-    drop(table);
+    one.bans.0.table.write().sweep(Moment::now().plus(Duration::from_secs(3600)), 1000);
     one.bans.0.journal.tidy(1, 10);
     one.ban("host:203.0.113.1", Moment::now()).await;
     assert!(fs::read_to_string(one.journal()).expect("journal").lines().count() <= 2);
@@ -485,4 +483,30 @@ async fn a_full_table_says_so() {
     writer.impose(order("host:192.0.2.1", None), Vec::new(), Moment::now()).await.expect("imposed");
     let refused = writer.impose(order("host:192.0.2.2", None), Vec::new(), Moment::now()).await;
     assert_eq!(refused, Err(NotImposed::Full(1)));
+}
+
+#[tokio::test]
+async fn a_store_that_nobody_shares_holds_no_bans() {
+    let store: SharedStore = Arc::new(Memory::new(100, 65_536));
+    let one = node("a", &store);
+    let ban = one.ban("host:192.0.2.7", Moment::now()).await;
+    one.upkeep().await;
+    let keys = PlainKeys.derive(&Purpose::StoreBan(ban.subject.clone(), ban.reach)).await;
+    assert_eq!(store.get_many(&keys).await, Ok(vec![None]));
+    assert!(one.bans_host("192.0.2.7"));
+    assert_eq!(one.lift("host:192.0.2.7").await, 1);
+}
+
+#[tokio::test]
+async fn a_ban_too_large_to_publish_holds_here_and_blocks_no_other() {
+    let store = memory();
+    let one = node("a", &store);
+    let mut large = order("host:192.0.2.7", None);
+    large.reason = "x".repeat(1 << 20);
+    one.writer.impose(large, Vec::new(), Moment::now()).await.expect("imposed");
+    assert!(one.bans_host("192.0.2.7"));
+    one.upkeep().await;
+    assert_eq!(one.bans.standing().unpublished, 0);
+    one.ban("host:192.0.2.8", Moment::now()).await;
+    assert!(node("b", &store).pool_bans_host("192.0.2.8").await);
 }
