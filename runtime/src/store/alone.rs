@@ -71,6 +71,10 @@ impl Store for OrAlone {
     fn health(&self) -> Health {
         self.shared.health()
     }
+
+    fn is_shared(&self) -> bool {
+        self.shared.is_shared()
+    }
 }
 
 #[cfg(test)]
