@@ -56,7 +56,8 @@ async fn s_42_where_resumption_is_required_another_session_is_refused() {
         std::fs::write(server.root().join("file"), b"for the owner").expect("a file");
         let own = tls::trusting(&server.ready().certificate, versions);
         let mut client = server.enter_with(OWNER, &own).await;
-        for _ in 0..6 {
+        // This client spends a ticket for each data connection, and uploads bring none back.
+        for _ in 0..3 {
             assert_eq!(client.download("file").await, b"for the owner");
             client.upload("other", b"bytes").await.expect(226);
         }
