@@ -19,5 +19,6 @@ pub mod process;
 pub mod program;
 pub mod scenario;
 pub mod server;
+pub mod swap;
 pub mod tls;
 pub mod tree;

@@ -184,10 +184,8 @@ fn every_room_says_its_purpose_its_trust_and_what_it_must_not_know() {
     let mut complaints = Vec::new();
     for entry in fs::read_dir(&root).expect("the rooms") {
         let room = entry.expect("an entry").path();
-        if !room.is_dir() {
-            continue;
-        }
-        let text = fs::read_to_string(room.join("mod.rs")).expect("a room has a mod.rs");
+        // A folder without one holds the parts of the file beside it, such as `startup.rs`.
+        let Ok(text) = fs::read_to_string(room.join("mod.rs")) else { continue };
         let header: String = text.lines().take_while(|line| line.starts_with("//!")).collect::<Vec<_>>().join(" ");
         let header = header.replace("//!", "").split_whitespace().collect::<Vec<_>>().join(" ");
         for part in ["Trust:", "Must not know:"] {
