@@ -55,8 +55,9 @@ pub enum OpenFault {
     Tls(TlsFault),
     /// It took too long.
     TlsTimedOut,
-    /// Resumption is required and it resumed something else, or nothing.
-    NotResumed,
+    /// Resumption is required and it resumed something else, or nothing. The connection is to be ended
+    /// properly: nothing was sent on it that could look whole.
+    NotResumed(Data),
 }
 
 impl Opener {
@@ -64,7 +65,7 @@ impl Opener {
     /// other end of the control connection.
     ///
     /// # Errors
-    /// `OpenFault`; the connection, if there was one, is closed.
+    /// `OpenFault`
     pub async fn open(
         self,
         client: IpAddr,
@@ -86,9 +87,9 @@ impl Opener {
         match waits::within(limits, Wait::Handshake, handshake).await {
             Err(_) => Err(OpenFault::TlsTimedOut),
             Ok(Err(fault)) => Err(OpenFault::Tls(fault)),
-            Ok(Ok((_, owner))) if !vet::proves_enough(owner, resumption) => {
+            Ok(Ok((stream, owner))) if !vet::proves_enough(owner, resumption) => {
                 info!(%client, ?owner, "data.refused-not-resumed");
-                Err(OpenFault::NotResumed)
+                Err(OpenFault::NotResumed(Data { stream: Stream::Tls(Box::new(stream)) }))
             }
             Ok(Ok((stream, owner))) => {
                 if resumption == DataResumption::Log && owner != Owner::This {

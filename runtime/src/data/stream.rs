@@ -38,6 +38,12 @@ impl From<waits::TimedOut> for Halt {
     }
 }
 
+impl std::fmt::Debug for Data {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("Data").field("protected", &self.protected()).finish()
+    }
+}
+
 impl Data {
     /// Sends all of `bytes`.
     ///

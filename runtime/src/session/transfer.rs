@@ -105,7 +105,10 @@ impl Way {
                 return match fault {
                     OpenFault::NobodyCame | OpenFault::Unreachable(_) => TransferEnd::NoConnection,
                     OpenFault::Tls(_) | OpenFault::TlsTimedOut => TransferEnd::TlsFailed,
-                    OpenFault::NotResumed => TransferEnd::NotResumed,
+                    OpenFault::NotResumed(data) => {
+                        let _ = data.finish(limits, &house.lingering).await;
+                        TransferEnd::NotResumed
+                    }
                 };
             }
         };
