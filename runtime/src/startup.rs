@@ -10,6 +10,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 use tracing::{info, warn};
 
 pub use check::{Checked, check};
@@ -24,7 +25,7 @@ use crate::config::{Loaded, Mistake};
 use crate::gate::Gate;
 use crate::ledger;
 use crate::moment::Moment;
-use crate::net::{Listener, Networks, Stopper};
+use crate::net::{Listener, Networks, StopSignals, Stopper};
 use crate::policy::{Deps, Engine, KeyPolicy, Policies};
 use crate::session::{self, Handles, House};
 use crate::store;
@@ -46,8 +47,9 @@ pub struct Server {
     ready: Ready,
     policies: Arc<Policies>,
     stopper: Arc<Stopper>,
-    serving: tokio::task::JoinHandle<()>,
-    admin: tokio::task::JoinHandle<()>,
+    signals: StopSignals,
+    serving: JoinHandle<()>,
+    admin: JoinHandle<()>,
 }
 
 impl Server {
@@ -95,6 +97,7 @@ impl Server {
         };
 
         let stopper = Arc::new(Stopper::new());
+        let signals = StopSignals::catch().map_err(|error| machine(&error))?;
         let (reloads, orders) = mpsc::channel(settings.admin.connections);
         let desk = Arc::new(Desk {
             bans: ban_writer.clone(),
@@ -121,12 +124,7 @@ impl Server {
             },
         ));
         let reload = Reload { source, loaded, policies: policies.clone(), keys, acceptor: acceptor.clone(), identity };
-        let reload_stop = stopper.stop();
-        tokio::spawn(async move {
-            if let Err(error) = reload.run(orders, reload_stop).await {
-                warn!(%error, "reload.unavailable");
-            }
-        });
+        tokio::spawn(reload.run(orders, stopper.stop()).map_err(|error| machine(&error))?);
 
         let files = Files::new(&settings.files);
         let handles = Handles {
@@ -144,7 +142,7 @@ impl Server {
         tell(&settings, &ready, &policies);
         let house = House::new(settings, handles);
         let serving = tokio::spawn(session::serve(house, listeners, stopper.stop()));
-        Ok(Server { ready, policies, stopper, serving, admin })
+        Ok(Server { ready, policies, stopper, signals, serving, admin })
     }
 
     /// What scripts and people need to know.
@@ -158,38 +156,28 @@ impl Server {
     }
 
     /// Serves until SIGTERM or SIGINT, then lets sessions finish; a second signal ends them at once.
-    ///
-    /// # Errors
-    /// When the process may not handle signals.
-    pub async fn run(self) -> std::io::Result<()> {
-        let stopper = self.stopper.clone();
-        let following = tokio::spawn(async move { stopper.follow_signals().await });
-        let stop = self.stopper.stop();
-        tokio::select! {
-            () = stop.stopping() => {}
-            ended = following => {
-                // Ends only with an error, or after the second signal.
-                ended.map_err(std::io::Error::other)??;
-            }
-        }
+    pub async fn run(self) {
+        let Server { stopper, signals, serving, admin, .. } = self;
+        let stop = stopper.stop();
+        tokio::spawn(async move { stopper.follow(signals).await });
+        stop.stopping().await;
         info!("server.stopping");
-        self.finish().await;
-        Ok(())
+        finish(serving, admin).await;
     }
 
     /// Stops as a signal would.
     pub async fn stop(self) {
         self.stopper.advance();
-        self.finish().await;
+        finish(self.serving, self.admin).await;
     }
+}
 
-    async fn finish(self) {
-        // A panic in there was told when it happened; what is left is to go.
-        let _ = self.serving.await;
-        self.admin.abort();
-        let _ = self.admin.await;
-        info!("server.stopped");
-    }
+async fn finish(serving: JoinHandle<()>, admin: JoinHandle<()>) {
+    // A panic in there was told when it happened; what is left is to go.
+    let _ = serving.await;
+    admin.abort();
+    let _ = admin.await;
+    info!("server.stopped");
 }
 
 /// The certificate that the settings name or allow to be made.

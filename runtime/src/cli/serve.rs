@@ -35,7 +35,8 @@ pub fn until_stopped(
         }
         // Nobody may be reading.
         let _ = std::io::Write::write_all(&mut std::io::stdout(), invite(&ready, &server.policies()).as_bytes());
-        server.run().await.map_err(|error| Complaint::failed(plain(&error)))
+        server.run().await;
+        Ok(())
     });
     // What still runs in a thread, such as a password check of a client that is gone, is nobody's any more.
     runtime.shutdown_background();

@@ -1,6 +1,6 @@
 //! Stopping: the first request ends listening and asks sessions to finish, the second ends everything now.
 
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
 /// How far stopping has come.
@@ -21,6 +21,23 @@ pub struct Stopper(watch::Sender<Phase>);
 /// Is told to stop.
 #[derive(Clone, Debug)]
 pub struct Stop(watch::Receiver<Phase>);
+
+/// SIGTERM and SIGINT, caught from here on: before, either would have killed the process.
+#[derive(Debug)]
+pub struct StopSignals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl StopSignals {
+    /// Catches them. To be done before anybody is told that the server is ready.
+    ///
+    /// # Errors
+    /// When the process may not handle signals.
+    pub fn catch() -> std::io::Result<StopSignals> {
+        Ok(StopSignals { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+}
 
 impl Default for Stopper {
     fn default() -> Stopper {
@@ -46,21 +63,15 @@ impl Stopper {
         });
     }
 
-    /// Advances with each SIGTERM or SIGINT, until nothing is left to stop.
-    ///
-    /// # Errors
-    /// When the process may not handle signals.
-    pub async fn follow_signals(&self) -> std::io::Result<()> {
-        let mut terminate = signal(SignalKind::terminate())?;
-        let mut interrupt = signal(SignalKind::interrupt())?;
+    /// Advances with each signal, until nothing is left to stop.
+    pub async fn follow(&self, mut signals: StopSignals) {
         while *self.0.borrow() != Phase::Now {
             tokio::select! {
-                _ = terminate.recv() => {}
-                _ = interrupt.recv() => {}
+                _ = signals.terminate.recv() => {}
+                _ = signals.interrupt.recv() => {}
             }
             self.advance();
         }
-        Ok(())
     }
 }
 

@@ -9,7 +9,7 @@ pub mod peer;
 pub mod ports;
 pub mod socket;
 
-pub use drain::{Phase, Stop, Stopper};
+pub use drain::{Phase, Stop, StopSignals, Stopper};
 pub use listen::{BindError, Listener};
 pub use networks::Networks;
 pub use peer::Peer;

@@ -49,41 +49,48 @@ const FIXED: [&str; 9] = [
 ];
 
 impl Reload {
-    /// Waits for reasons to reload until the server stops.
+    /// Waits for reasons to reload until the server stops. Files are watched and SIGHUP is caught from the
+    /// call on, not from the first poll: what happens right behind the start is seen too.
     ///
     /// # Errors
     /// When the process may not handle signals.
-    pub async fn run(mut self, mut orders: mpsc::Receiver<ReloadOrder>, stop: Stop) -> std::io::Result<()> {
+    pub fn run(
+        mut self,
+        mut orders: mpsc::Receiver<ReloadOrder>,
+        stop: Stop,
+    ) -> std::io::Result<impl Future<Output = ()> + Send> {
         let mut hangup: Signal = signal(SignalKind::hangup())?;
         let mut watcher = Watcher::new(self.files(), &self.loaded.settings.policies);
-        loop {
-            let (why, order) = tokio::select! {
-                () = watcher.changed() => ("a file changed", None),
-                _ = hangup.recv() => ("SIGHUP", None),
-                Some(order) = orders.recv() => ("an operator asked", Some(order)),
-                () = stop.stopping() => return Ok(()),
-            };
-            info!(why, "reload.begins");
-            let told = self.reload().await;
-            match &told {
-                Ok(()) => info!("reload.done"),
-                Err(mistakes) => {
-                    for mistake in mistakes {
-                        error!(
-                            what = mistake.what,
-                            place = mistake.place,
-                            remedy = mistake.remedy,
-                            "reload.refused: what was in force before still is"
-                        );
+        Ok(async move {
+            loop {
+                let (why, order) = tokio::select! {
+                    () = watcher.changed() => ("a file changed", None),
+                    _ = hangup.recv() => ("SIGHUP", None),
+                    Some(order) = orders.recv() => ("an operator asked", Some(order)),
+                    () = stop.stopping() => return,
+                };
+                info!(why, "reload.begins");
+                let told = self.reload().await;
+                match &told {
+                    Ok(()) => info!("reload.done"),
+                    Err(mistakes) => {
+                        for mistake in mistakes {
+                            error!(
+                                what = mistake.what,
+                                place = mistake.place,
+                                remedy = mistake.remedy,
+                                "reload.refused: what was in force before still is"
+                            );
+                        }
                     }
                 }
+                watcher.watch(self.files());
+                if let Some(order) = order {
+                    // Whoever asked may have hung up.
+                    let _ = order.send(told);
+                }
             }
-            watcher.watch(self.files());
-            if let Some(order) = order {
-                // Whoever asked may have hung up.
-                let _ = order.send(told);
-            }
-        }
+        })
     }
 
     async fn reload(&mut self) -> Result<(), Vec<Mistake>> {
