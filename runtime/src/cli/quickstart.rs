@@ -108,7 +108,7 @@ Paste one of these:
 
   curl --ssl-reqd --cacert {certificate} --user {USER}:{password} ftp://{address}/
   echo hello | curl --ssl-reqd --cacert {certificate} --user {USER}:{password} --upload-file - ftp://{address}/hello.txt
-  lftp -e 'set ssl:ca-file {bare}; set ftp:ssl-force true; set ftp:ssl-protect-data true' -u {USER},{password} ftp://{address}/
+  lftp -e 'set ssl:ca-file {bare}; set ftp:ssl-force true; set ftp:ssl-protect-data true; open -u {USER},{password} ftp://{address}/'
 
 Who is banned:  portcullis bans list{which}
 Stop:           Ctrl-C
