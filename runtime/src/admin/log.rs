@@ -34,7 +34,7 @@ pub fn start(settings: &Log) -> Result<(), TryInitError> {
     }
 }
 
-/// `2026-01-02T03:04:05Z  INFO ban.published subject=host:192.0.2.7 ...`
+/// `2026-01-02T03:04:05.678Z  INFO ban.published subject=host:192.0.2.7 ...`
 struct Pretty;
 
 impl<S, N> FormatEvent<S, N> for Pretty
@@ -51,7 +51,7 @@ where
             Level::INFO => ("\x1b[32m", "\x1b[0m"),
             _ => ("\x1b[2m", "\x1b[0m"),
         };
-        write!(out, "{} {colour}{level:>5}{plain} ", Moment::now())?;
+        write!(out, "{} {colour}{level:>5}{plain} ", stamp(Moment::now()))?;
         let mut fields = Fields::default();
         event.record(&mut fields);
         out.write_str(&fields.message)?;
@@ -77,7 +77,7 @@ where
         let mut fields = Fields::default();
         event.record(&mut fields);
         let mut object = serde_json::Map::new();
-        object.insert("at".to_owned(), Moment::now().to_string().into());
+        object.insert("at".to_owned(), stamp(Moment::now()).into());
         object.insert("level".to_owned(), event.metadata().level().as_str().to_ascii_lowercase().into());
         object.insert("target".to_owned(), event.metadata().target().into());
         object.insert("message".to_owned(), fields.message.into());
@@ -85,6 +85,15 @@ where
             object.entry(name).or_insert(value);
         }
         writeln!(out, "{}", serde_json::Value::Object(object))
+    }
+}
+
+/// RFC 3339 to the millisecond: what follows what matters in a log.
+fn stamp(now: Moment) -> String {
+    let seconds = now.to_string();
+    match seconds.strip_suffix('Z') {
+        Some(seconds) => format!("{seconds}.{:03}Z", now.millis() % 1000),
+        None => seconds,
     }
 }
 

@@ -73,13 +73,15 @@ pub fn parse(text: &str, name: &str, base: &Path) -> Result<Loaded, Vec<Mistake>
     }
 }
 
-/// An I/O error in the system's words, without its number.
-pub fn plain(error: &std::io::Error) -> String {
-    let text = error.to_string();
-    match text.split_once(" (os error") {
-        Some((words, _)) => words.to_owned(),
-        None => text,
+/// An error in words: without the numbers of the system's errors within it.
+pub fn plain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    while let Some(start) = text.find(" (os error ")
+        && let Some(length) = text[start..].find(')')
+    {
+        text.replace_range(start..=start + length, "");
     }
+    text
 }
 
 #[cfg(test)]

@@ -126,6 +126,14 @@ fn networks_are_canonical() {
 }
 
 #[test]
+fn errors_are_told_without_the_systems_numbers() {
+    let error = std::io::Error::from_raw_os_error(98);
+    assert_eq!(plain(&error), "Address already in use");
+    let within = std::io::Error::other(format!("cannot listen: {error}; choose another"));
+    assert_eq!(plain(&within), "cannot listen: Address already in use; choose another");
+}
+
+#[test]
 fn a_text_that_is_no_toml_is_told_by_line() {
     let told = complaints("[tls]\nself-signed = tru\n");
     assert!(told.contains("at portcullis.toml:2"), "{told}");

@@ -12,7 +12,7 @@ use tracing::{error, info, warn};
 use super::Source;
 use crate::admin::desk::ReloadOrder;
 use crate::config::settings::Settings;
-use crate::config::{Loaded, Mistake};
+use crate::config::{Loaded, Mistake, plain};
 use crate::net::Stop;
 use crate::policy::{KeyPolicy, Policies, Watcher, file_of};
 use crate::tls::{Acceptor, Identity};
@@ -137,7 +137,7 @@ fn changed_but_fixed(old: &Loaded, new: &Loaded) -> Vec<String> {
 
 /// An error of a room as the command line tells mistakes.
 pub(super) fn mistake(error: &dyn std::error::Error) -> Mistake {
-    Mistake { what: error.to_string(), place: None, remedy: None }
+    Mistake { what: plain(error), place: None, remedy: None }
 }
 
 #[cfg(test)]
