@@ -1,7 +1,9 @@
 //! What bounds one instance and one call of it: memory, tables, CPU, host calls, bytes.
 
+use std::thread::{ThreadId, current};
 use std::time::{Duration, Instant};
 
+use rustix::time::{ClockId, clock_gettime};
 use wasmtime::{ResourceLimiter, Store, UpdateDeadline};
 
 use super::engine::{Engine, TICK};
@@ -27,8 +29,8 @@ impl<H: Send + 'static> Guest<H> {
         store.limiter(|guest| &mut guest.limits);
         store.set_hostcall_fuel(bounds.transfer_bytes);
         store.set_max_component_handles(HANDLES_MAX);
-        store.epoch_deadline_callback(|guest| {
-            let left = guest.data().meter.left();
+        store.epoch_deadline_callback(|mut guest| {
+            let left = guest.data_mut().meter.left();
             Ok(if left.is_zero() { UpdateDeadline::Interrupt } else { UpdateDeadline::Continue(ticks(left)) })
         });
         store
@@ -37,8 +39,10 @@ impl<H: Send + 'static> Guest<H> {
 
 /// Gives the next call its budgets.
 pub(super) fn arm<H>(store: &mut Store<Guest<H>>, cpu: Duration, host_calls: u32) {
-    store.data_mut().meter = Meter { cpu, began: Instant::now(), waited: Duration::ZERO, host_calls };
-    store.set_epoch_deadline(ticks(cpu));
+    let rough = cpu / 2;
+    store.data_mut().meter =
+        Meter { cpu: Cpu::Rough { left: rough, exact: cpu - rough, began: Instant::now() }, host_calls };
+    store.set_epoch_deadline(ticks(rough));
 }
 
 /// Ticks after which `span` has passed for sure: the first may come at once.
@@ -48,15 +52,24 @@ fn ticks(span: Duration) -> u64 {
 
 /// The budgets of one call.
 pub(super) struct Meter {
-    cpu: Duration,
-    began: Instant,
-    waited: Duration,
+    cpu: Cpu,
     host_calls: u32,
+}
+
+/// CPU time. Asking the system for it costs as much as a short call, so nearly every call is over while the
+/// wall clock still stands for it; a call that lasts is measured, so that a guest is not blamed for a
+/// processor that others held.
+#[derive(Clone, Copy)]
+enum Cpu {
+    /// By the wall clock; then `exact` is left.
+    Rough { left: Duration, exact: Duration, began: Instant },
+    /// By the clock of the thread that it runs on, which showed `at` when `left` was left.
+    Exact { left: Duration, thread: ThreadId, at: Duration },
 }
 
 impl Default for Meter {
     fn default() -> Meter {
-        Meter { cpu: Duration::ZERO, began: Instant::now(), waited: Duration::ZERO, host_calls: 0 }
+        Meter { cpu: Cpu::Rough { left: Duration::ZERO, exact: Duration::ZERO, began: Instant::now() }, host_calls: 0 }
     }
 }
 
@@ -72,15 +85,56 @@ impl Meter {
 
     /// Awaits on behalf of the guest: time that passes so is not the guest's CPU time.
     pub(super) async fn awaiting<T>(&mut self, work: impl Future<Output = T>) -> T {
-        let before = Instant::now();
+        let before = self.cpu.settled();
         let result = work.await;
-        self.waited += before.elapsed();
+        self.cpu = before.resumed();
         result
     }
 
-    fn left(&self) -> Duration {
-        (self.cpu + self.waited).saturating_sub(self.began.elapsed())
+    /// What is left when the guest is stopped to look; zero ends the call.
+    fn left(&mut self) -> Duration {
+        self.cpu = match self.cpu.settled() {
+            Cpu::Rough { left: Duration::ZERO, exact, .. } => {
+                Cpu::Exact { left: exact, thread: current().id(), at: thread_clock() }
+            }
+            settled => settled,
+        };
+        match self.cpu {
+            Cpu::Rough { left, .. } | Cpu::Exact { left, .. } => left,
+        }
     }
+}
+
+impl Cpu {
+    /// With what was used until now taken off.
+    fn settled(self) -> Cpu {
+        match self {
+            Cpu::Rough { left, exact, began } => {
+                let now = Instant::now();
+                Cpu::Rough { left: left.saturating_sub(now.duration_since(began)), exact, began: now }
+            }
+            // On another thread than before nothing can be told of the time between.
+            Cpu::Exact { left, thread, at } => {
+                let (here, now) = (current().id(), thread_clock());
+                let used = if here == thread { now.saturating_sub(at) } else { Duration::ZERO };
+                Cpu::Exact { left: left.saturating_sub(used), thread: here, at: now }
+            }
+        }
+    }
+
+    /// From here on, with what was left.
+    fn resumed(self) -> Cpu {
+        match self {
+            Cpu::Rough { left, exact, .. } => Cpu::Rough { left, exact, began: Instant::now() },
+            Cpu::Exact { left, .. } => Cpu::Exact { left, thread: current().id(), at: thread_clock() },
+        }
+    }
+}
+
+/// CPU time of this thread since it began.
+fn thread_clock() -> Duration {
+    let now = clock_gettime(ClockId::ThreadCPUTime);
+    Duration::new(now.tv_sec.unsigned_abs(), u32::try_from(now.tv_nsec).unwrap_or_default())
 }
 
 /// Sums over all memories and tables of an instance: the engine's own limits are for each.
@@ -128,5 +182,20 @@ mod tests {
         let mut meter = Meter { host_calls: 2, ..Meter::default() };
         assert!(meter.host_call().is_ok() && meter.host_call().is_ok());
         assert_eq!(meter.host_call(), Err(Spent(FailureKind::HostCalls)));
+    }
+
+    #[test]
+    fn w_24_a_guest_pays_for_its_own_time_only() {
+        let second = Duration::from_secs(1);
+        let meter = |cpu| Meter { cpu, host_calls: 0 };
+        let began = Instant::now();
+        let mut busy = meter(Cpu::Rough { left: Duration::ZERO, exact: second, began });
+        assert!(busy.left() > second / 2, "from the wall clock to the thread's");
+        assert!(matches!(busy.cpu, Cpu::Exact { .. }));
+        let spent = Cpu::Exact { left: second, thread: current().id(), at: Duration::ZERO };
+        let elsewhere = std::thread::spawn(move || meter(spent).left()).join().expect("joined");
+        assert_eq!(elsewhere, second, "another thread's clock says nothing");
+        let mut over = meter(Cpu::Exact { left: Duration::ZERO, thread: current().id(), at: thread_clock() });
+        assert_eq!(over.left(), Duration::ZERO);
     }
 }
