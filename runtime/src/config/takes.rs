@@ -134,7 +134,8 @@ fn parse_size(text: &str) -> Option<u64> {
 }
 
 fn size_text(bytes: u64) -> String {
-    let (name, factor) = UNITS.iter().find(|(_, factor)| bytes >= *factor && bytes % factor == 0).unwrap_or(&("B", 1));
+    let (name, factor) =
+        UNITS.iter().find(|(_, factor)| bytes >= *factor && bytes.is_multiple_of(*factor)).unwrap_or(&("B", 1));
     format!("{} {name}", bytes / factor)
 }
 
@@ -142,7 +143,7 @@ fn size_text(bytes: u64) -> String {
 pub(super) fn span_text(span: Duration) -> String {
     const UNITS: [(&str, u128); 5] = [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)];
     let millis = span.as_millis();
-    let exact = |(_, length): &&(&str, u128)| millis >= *length && millis % length == 0;
+    let exact = |(_, length): &&(&str, u128)| millis >= *length && millis.is_multiple_of(*length);
     let (unit, length) = UNITS.iter().find(exact).unwrap_or(&("s", 1000));
     format!("{}{unit}", millis / length)
 }
