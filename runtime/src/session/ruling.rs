@@ -8,9 +8,9 @@ use super::house::House;
 use super::registry::Entry;
 use crate::events::{Kind, Recent};
 use crate::ftp::reply::ReplyText;
-use crate::ledger::{Ban, message};
+use crate::ledger::{Ban, By, Which, message};
 use crate::moment::Moment;
-use crate::policy::Decision;
+use crate::policy::{Decision, LiftOrder};
 use crate::waits::{self, Wait};
 
 /// What the policies decided about an event; their bans are in force already.
@@ -51,6 +51,9 @@ pub(super) async fn ask(house: &House, entry: &Entry, kind: Kind) -> Verdict {
             warn!(connection = entry.id, subject = %subject.to_string().escape_debug(), %why, "ban.not-imposed");
         }
     }
+    for order in &ruling.lifts {
+        lift(house, order).await;
+    }
     if ruling.decision != Decision::Pass {
         debug!(
             connection = entry.id,
@@ -61,6 +64,17 @@ pub(super) async fn ask(house: &House, entry: &Entry, kind: Kind) -> Verdict {
         );
     }
     Verdict { decision: ruling.decision, delay: ruling.delay.min(house.settings.policies.longest_delay) }
+}
+
+/// A policy lifts what it imposed itself; the bans of operators and other policies are not its business.
+async fn lift(house: &House, order: &LiftOrder) {
+    let now = Moment::now();
+    let Some(ban) = house.handles.bans.find(&order.subject, now) else { return };
+    if matches!(&ban.by, By::Policy { name, .. } if *name == order.by.name) {
+        house.handles.ban_writer.lift(Which::Id(ban.id), &order.by.name, now).await;
+    } else {
+        warn!(policy = %order.by.name, ban = %ban.id, "ban.not-lifted: another made it");
+    }
 }
 
 /// Asks, makes the client wait as long as the policies say, and turns the answer into a yes or a no. A ban
