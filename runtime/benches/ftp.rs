@@ -89,7 +89,7 @@ fn entry(number: u64) -> Entry {
         mode: 0o100_644,
         links: 1,
         unique: number.wrapping_mul(0x9e37_79b9_7f4a_7c15),
-        may: May { read: true, write: true, delete: true },
+        may: May::ALL,
     }
 }
 

@@ -26,6 +26,15 @@ impl Login {
         Login { users, pool: Pool::new(hashes_at_once), password_bytes }
     }
 
+    /// The name that stands for a name as typed in events, counters and bans: users without a password are
+    /// one user under all of their names.
+    pub fn canonical<'a>(&'a self, typed: &'a str) -> &'a str {
+        match UserName::parse(typed) {
+            Ok(name) => self.users.anonymous(&name).map_or(typed, |anonymous| anonymous.name().as_str()),
+            Err(_) => typed,
+        }
+    }
+
     /// Checks a password. Whether the user exists, is disabled or forbidden changes neither the work nor,
     /// so, the time; only the cause tells, and it is for events and logs, never for the client. An empty
     /// password and one over `limits.password-bytes` are refused at once for every name alike.
@@ -33,6 +42,9 @@ impl Login {
     /// # Errors
     /// The `Cause`: a disabled user looks like one who is denied by a rule.
     pub async fn check(&self, name: &UserName, password: &Secret) -> Result<Permit, Cause> {
+        if let Some(anonymous) = self.users.anonymous(name).filter(|_| !self.users.is_forbidden(name)) {
+            return anonymous.check(password, self.password_bytes);
+        }
         let user = self.users.find(name);
         let unhashed = password.reveal().is_empty() || password.reveal().len() > self.password_bytes;
         let hash = user.map_or(self.users.decoy(), |user| &user.hash);
@@ -47,7 +59,7 @@ impl Login {
             None => Err(Cause::UnknownUser),
             Some(_) if !fits => Err(Cause::WrongPassword),
             Some(user) if !user.enabled => Err(Cause::DeniedByRule),
-            Some(user) => Ok(Permit::new(user.clone())),
+            Some(account) => Ok(Permit::new(account.user.clone())),
         }
     }
 }
@@ -89,6 +101,29 @@ mod tests {
         ] {
             assert_eq!(check(name, password).await.err(), Some(cause), "{name} {password:?}");
         }
+    }
+
+    #[tokio::test]
+    async fn anonymous_comes_in_with_any_password_that_no_pattern_refuses() {
+        let folder = tempfile::tempdir().expect("home");
+        let settings = settings::Anonymous {
+            home: folder.path().to_owned(),
+            permissions: Rights::READ_ONLY,
+            refused_passwords: vec!["".into(), "*@example.com".into()],
+        };
+        let users = Users::fixture(&[("ftp", "own", folder.path(), Rights::FULL)]).with_anonymous(&settings);
+        let door = Login::with(users, 2, 64);
+        let check = async |name: &str, password: &str| {
+            door.check(&UserName::parse(name).expect("name"), &Secret::new(password.into())).await
+        };
+        let permit = check("Anonymous", "me@home").await.expect("in");
+        assert_eq!((permit.user().as_str(), permit.rights()), ("anonymous", Rights::READ_ONLY));
+        for refused in ["", "Bot@Example.COM", &"x".repeat(65)] {
+            assert_eq!(check("anonymous", refused).await.err(), Some(Cause::AnonymousRefused), "{refused}");
+        }
+        assert_eq!(door.canonical("ANONYMOUS"), "anonymous");
+        assert_eq!(check("ftp", "any").await.err(), Some(Cause::WrongPassword), "a user of the file has that name");
+        assert_eq!(super::tests::check("anonymous", "x").await.err(), Some(Cause::UnknownUser), "off");
     }
 
     #[tokio::test]

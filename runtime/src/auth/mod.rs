@@ -1,9 +1,10 @@
 //! Who may log in: users, passwords, and the proof of it.
 //!
 //! Trust: none in names and passwords; the file of users is the operator's, so its mistakes are expected and
-//! each is answered with its key path. A [`Permit`] is made here only, after a password was right. Must not
-//! know: FTP, sockets, what a policy says.
+//! each is answered with its key path. A [`Permit`] is made here only, after a password was right or none
+//! was needed. Must not know: commands and replies, sockets, what a policy says.
 
+mod anonymous;
 pub mod attempt;
 mod login;
 mod name;

@@ -7,26 +7,89 @@ use super::name::UserName;
 use super::users::User;
 
 /// What a user may do with files. Enforced by `vfs/`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Rights {
     /// See the entries of a folder.
     pub list: bool,
     /// Download.
     pub read: bool,
-    /// Upload, make folders, change times.
+    /// Upload under a name that is not there yet.
     pub write: bool,
-    /// Delete, rename, replace by renaming.
+    /// Go on at the end of a file that is there.
+    pub append: bool,
+    /// Replace or change a file that is there.
+    pub overwrite: bool,
+    /// Delete files and empty folders.
     pub delete: bool,
+    /// Rename and move. Onto a file that is there: with `overwrite` or `delete` only.
+    pub rename: bool,
+    /// Make folders.
+    pub mkdir: bool,
+    /// Change modes.
+    pub chmod: bool,
 }
 
 impl Rights {
+    /// Nothing.
+    pub const NONE: Rights = Rights {
+        list: false,
+        read: false,
+        write: false,
+        append: false,
+        overwrite: false,
+        delete: false,
+        rename: false,
+        mkdir: false,
+        chmod: false,
+    };
     /// Everything.
-    pub const FULL: Rights = Rights { list: true, read: true, write: true, delete: true };
+    pub const FULL: Rights = Rights {
+        list: true,
+        read: true,
+        write: true,
+        append: true,
+        overwrite: true,
+        delete: true,
+        rename: true,
+        mkdir: true,
+        chmod: true,
+    };
     /// Looking and downloading.
-    pub const READ_ONLY: Rights = Rights { list: true, read: true, write: false, delete: false };
+    pub const READ_ONLY: Rights = Rights { list: true, read: true, ..Rights::NONE };
+
+    /// The words for them, in the order of the fields.
+    pub const WORDS: [&str; 9] = ["list", "read", "write", "append", "overwrite", "delete", "rename", "mkdir", "chmod"];
+
+    /// Grants what a word of [`Rights::WORDS`] names; says whether it is one.
+    pub fn grant(&mut self, word: &str) -> bool {
+        let right = match word {
+            "list" => &mut self.list,
+            "read" => &mut self.read,
+            "write" => &mut self.write,
+            "append" => &mut self.append,
+            "overwrite" => &mut self.overwrite,
+            "delete" => &mut self.delete,
+            "rename" => &mut self.rename,
+            "mkdir" => &mut self.mkdir,
+            "chmod" => &mut self.chmod,
+            _ => return false,
+        };
+        *right = true;
+        true
+    }
+
+    /// May change what a file holds, and so its times.
+    pub const fn upload(self) -> bool {
+        self.write || self.append || self.overwrite
+    }
+
+    /// May make a file vanish behind another.
+    pub const fn replace(self) -> bool {
+        self.overwrite || self.delete
+    }
 }
 
-/// Proof of a login: only [`super::Login::check`] makes one.
+/// Proof of a login: only [`super::Login::check`] leads to one.
 #[derive(Clone, Debug)]
 pub struct Permit {
     user: Arc<User>,
@@ -42,7 +105,7 @@ impl Permit {
     pub fn fixture(name: &str, home: &Path, rights: Rights) -> Permit {
         let users = super::Users::fixture(&[(name, "", home, rights)]);
         let name = UserName::parse(name).expect("name");
-        Permit { user: users.find(&name).expect("the user just made").clone() }
+        Permit { user: users.find(&name).expect("the user just made").user.clone() }
     }
 
     /// Who logged in.
@@ -58,5 +121,22 @@ impl Permit {
     /// What the user may do there.
     pub fn rights(&self) -> Rights {
         self.user.rights
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_word_grants_its_own_right() {
+        let mut all = Rights::NONE;
+        for word in Rights::WORDS {
+            let before = all;
+            assert!(all.grant(word), "{word}");
+            assert_ne!(all, before, "{word}");
+        }
+        assert_eq!(all, Rights::FULL);
+        assert!(!all.grant("everything"));
     }
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use toml::de::{DeTable, DeValue};
 
+use super::anonymous::Anonymous;
 use super::name::UserName;
 use super::password::Hash;
 use super::permit::Rights;
@@ -14,7 +15,7 @@ use super::secret::Secret;
 use crate::config::{Mistake, nearest, plain, settings};
 
 /// The keys of one `[[user]]`.
-const KEYS: [&str; 5] = ["name", "password", "home", "read-only", "enabled"];
+const KEYS: [&str; 6] = ["name", "password", "home", "permissions", "read-only", "enabled"];
 
 /// One user.
 #[derive(Debug)]
@@ -22,14 +23,21 @@ pub(super) struct User {
     pub(super) name: UserName,
     pub(super) home: PathBuf,
     pub(super) rights: Rights,
-    pub(super) enabled: bool,
+}
+
+/// How somebody becomes a user.
+#[derive(Clone, Debug)]
+pub(super) struct Account {
+    pub(super) user: Arc<User>,
     pub(super) hash: Hash,
+    pub(super) enabled: bool,
 }
 
 /// All users, as the file had them when it was read.
 #[derive(Clone, Debug)]
 pub struct Users {
-    by_name: HashMap<UserName, Arc<User>>,
+    by_name: HashMap<UserName, Account>,
+    anonymous: Option<Anonymous>,
     forbidden: HashSet<String>,
     decoy: Hash,
 }
@@ -40,7 +48,12 @@ impl Users {
     /// # Errors
     /// All mistakes, in the order of the file.
     pub fn load(settings: &settings::Users) -> Result<Users, Vec<Mistake>> {
-        Users::read(&settings.file, &settings.forbidden)
+        let anonymous = settings.anonymous.as_ref().map(Anonymous::open).transpose();
+        match (Users::read(&settings.file, &settings.forbidden), anonymous) {
+            (Ok(users), Ok(anonymous)) => Ok(Users { anonymous, ..users }),
+            (Ok(_), Err(mistake)) => Err(vec![mistake]),
+            (Err(mistakes), anonymous) => Err(mistakes.into_iter().chain(anonymous.err()).collect()),
+        }
     }
 
     fn read(file: &Path, forbidden: &[String]) -> Result<Users, Vec<Mistake>> {
@@ -64,7 +77,7 @@ impl Users {
             return Err(mistakes);
         }
         let decoy = decoy(&users).map_err(|error| refused(error.to_string(), "start again"))?;
-        Ok(Users { by_name: users, forbidden: forbidden.iter().cloned().collect(), decoy })
+        Ok(Users { by_name: users, anonymous: None, forbidden: forbidden.iter().cloned().collect(), decoy })
     }
 
     /// How many there are.
@@ -78,14 +91,27 @@ impl Users {
         let user = |(name, password, home, rights): &(&str, &str, &Path, Rights)| {
             let name = UserName::parse(name).expect("name");
             let hash = Hash::cheap(password);
-            (name.clone(), Arc::new(User { name, home: home.to_path_buf(), rights: *rights, enabled: true, hash }))
+            let user = Arc::new(User { name: name.clone(), home: home.to_path_buf(), rights: *rights });
+            (name, Account { user, enabled: true, hash })
         };
         let forbidden = HashSet::from(["root".to_owned()]);
-        Users { by_name: users.iter().map(user).collect(), forbidden, decoy: Hash::cheap("decoy of a fixture") }
+        let by_name = users.iter().map(user).collect();
+        Users { by_name, anonymous: None, forbidden, decoy: Hash::cheap("decoy of a fixture") }
     }
 
-    pub(super) fn find(&self, name: &UserName) -> Option<&Arc<User>> {
+    /// The same with anonymous users.
+    #[cfg(test)]
+    pub(super) fn with_anonymous(self, settings: &settings::Anonymous) -> Users {
+        Users { anonymous: Some(Anonymous::open(settings).expect("anonymous")), ..self }
+    }
+
+    pub(super) fn find(&self, name: &UserName) -> Option<&Account> {
         self.by_name.get(name)
+    }
+
+    /// Those who need no password, if `name` is theirs and no user of the file has it.
+    pub(super) fn anonymous(&self, name: &UserName) -> Option<&Anonymous> {
+        self.anonymous.as_ref().filter(|_| Anonymous::is_called(name.as_str()) && self.find(name).is_none())
     }
 
     pub(super) fn is_forbidden(&self, name: &UserName) -> bool {
@@ -99,8 +125,8 @@ impl Users {
 
 /// Users that do not exist cost as much to check as the costliest that do: with one cost for all, which is
 /// what `portcullis user hash` makes, time tells nothing.
-fn decoy(users: &HashMap<UserName, Arc<User>>) -> Result<Hash, super::password::HashError> {
-    match users.values().map(|user| &user.hash).max_by_key(|hash| hash.cost()) {
+fn decoy(users: &HashMap<UserName, Account>) -> Result<Hash, super::password::HashError> {
+    match users.values().map(|account| &account.hash).max_by_key(|hash| hash.cost()) {
         Some(hash) => hash.decoy(),
         None => Hash::of(&Secret::new(String::new()))?.decoy(),
     }
@@ -110,7 +136,7 @@ fn decoy(users: &HashMap<UserName, Arc<User>>) -> Result<Hash, super::password::
 struct Book<'a> {
     file: &'a Path,
     text: &'a str,
-    users: HashMap<UserName, Arc<User>>,
+    users: HashMap<UserName, Account>,
     mistakes: Vec<Mistake>,
 }
 
@@ -200,13 +226,43 @@ impl<'a> Book<'a> {
                     }
                 }
             });
-        let read_only = self.flag_of(index, row, "read-only", false);
+        let rights = self.rights_of(index, row);
         let enabled = self.flag_of(index, row, "enabled", true);
         if let (Some(name), Some(hash), Some(home), true) = (name, hash, home, self.mistakes.len() == before) {
-            let rights = if read_only { Rights::READ_ONLY } else { Rights::FULL };
-            let user = User { name: name.clone(), home, rights, enabled, hash };
-            self.users.insert(name, Arc::new(user));
+            let user = Arc::new(User { name: name.clone(), home, rights });
+            self.users.insert(name, Account { user, hash, enabled });
         }
+    }
+
+    /// A list of permissions, or the short form; everything where neither is there.
+    fn rights_of(&mut self, index: usize, row: &DeTable<'_>) -> Rights {
+        let read_only = self.flag_of(index, row, "read-only", false);
+        let Some(value) = row.get("permissions") else {
+            return if read_only { Rights::READ_ONLY } else { Rights::FULL };
+        };
+        let at = value.span().start;
+        let key = format!("`user[{index}].permissions`");
+        let remedy = format!("it is a list of {}", Rights::WORDS.map(|word| format!("{word:?}")).join(", "));
+        if read_only {
+            self.mistake(Some(at), format!("{key} and `read-only` are both there"), "remove one of the two");
+        }
+        let mut rights = Rights::NONE;
+        let Some(words) = value.get_ref().as_array() else {
+            self.mistake(Some(at), format!("{key} is no list"), remedy);
+            return rights;
+        };
+        for word in words {
+            match word.get_ref().as_str() {
+                Some(text) if rights.grant(text) => {}
+                Some(text) => {
+                    let near = nearest(text, Rights::WORDS.into_iter());
+                    let remedy = near.map_or(remedy.clone(), |near| format!("did you mean {near:?}?"));
+                    self.mistake(Some(word.span().start), format!("{key}: {text:?} is no permission"), remedy);
+                }
+                None => self.mistake(Some(word.span().start), format!("{key} holds what is no text"), remedy.clone()),
+            }
+        }
+        rights
     }
 
     fn text_of<'r>(
@@ -265,8 +321,8 @@ mod tests {
         let text = format!("[[user]]\nname = 'alice'\npassword = '{HASH}'\nhome = 'alice'\n");
         let users = load(&text).expect("users");
         let alice = users.find(&UserName::parse("alice").expect("name")).expect("alice");
-        assert!(alice.home.is_absolute() && alice.home.ends_with("alice"));
-        assert_eq!(alice.rights, Rights::FULL);
+        assert!(alice.user.home.is_absolute() && alice.user.home.ends_with("alice"));
+        assert_eq!(alice.user.rights, Rights::FULL);
         assert!(alice.enabled);
         assert!(users.is_forbidden(&UserName::parse("root").expect("name")));
     }
@@ -275,7 +331,28 @@ mod tests {
     fn read_only_users_may_look_and_download() {
         let text = format!("[[user]]\nname='alice'\npassword='{HASH}'\nhome='alice'\nread-only=true\n");
         let users = load(&text).expect("users");
-        assert_eq!(users.find(&UserName::parse("alice").expect("name")).expect("alice").rights, Rights::READ_ONLY);
+        assert_eq!(users.find(&UserName::parse("alice").expect("name")).expect("alice").user.rights, Rights::READ_ONLY);
+    }
+
+    #[test]
+    fn permissions_are_a_list_of_words() {
+        let row = format!("[[user]]\nname='alice'\npassword='{HASH}'\nhome='alice'\n");
+        let rights = |text: &str| {
+            let users = load(&format!("{row}{text}")).map_err(|mistakes| mistakes[0].to_string())?;
+            Ok::<_, String>(users.find(&UserName::parse("alice").expect("name")).expect("alice").user.rights)
+        };
+        let dropbox = Rights { write: true, mkdir: true, ..Rights::NONE };
+        assert_eq!(rights("permissions = ['write', 'mkdir']"), Ok(dropbox));
+        assert_eq!(rights("permissions = []"), Ok(Rights::NONE));
+        for (text, told) in [
+            ("permissions = ['wirte']", "did you mean \"write\"?"),
+            ("permissions = [7]", "no text"),
+            ("permissions = 'write'", "no list"),
+            ("permissions = ['list']\nread-only = true", "remove one of the two"),
+        ] {
+            let mistake = rights(text).expect_err(text);
+            assert!(mistake.contains(told) && mistake.contains("users.toml:5"), "{text}: {mistake}");
+        }
     }
 
     #[test]

@@ -11,6 +11,7 @@ use super::settings::*;
 use super::sheet::Section;
 use super::takes::{is_name, number, text};
 use super::tree::{Node, What};
+use crate::auth::Rights;
 
 const KIB: u64 = 1024;
 const MIB: u64 = 1024 * KIB;
@@ -135,7 +136,23 @@ fn users(at: &mut Section<'_, '_>, base: &Path) -> Users {
         hashes_at_once: at.count("hashes-at-once", 1..=256),
         failure_delay: at.span("failure-delay", Duration::ZERO..=seconds(60)),
         failure_delay_longest: at.span("failure-delay-longest", Duration::ZERO..=seconds(60)),
+        anonymous: at.section("anonymous", |at| anonymous(at, base)),
     }
+}
+
+fn anonymous(at: &mut Section<'_, '_>, base: &Path) -> Option<Anonymous> {
+    let enabled = at.flag("enabled");
+    let takes = format!("a list of {}", Rights::WORDS.map(|word| format!("{word:?}")).join(", "));
+    let known = |word: &str| Rights::WORDS.contains(&word).then(|| word.to_owned());
+    let mut permissions = Rights::NONE;
+    for word in at.list("permissions", &takes, Rights::WORDS.len(), known) {
+        permissions.grant(&word);
+    }
+    let home = at.path("home", base);
+    let pattern = |text: &str| (text.len() <= KIB as usize).then(|| text.to_lowercase());
+    let refused_passwords =
+        at.list("refused-passwords", "a list of up to 100 patterns such as \"*@example.com\"", 100, pattern);
+    enabled.then_some(Anonymous { home, permissions, refused_passwords })
 }
 
 fn files(at: &mut Section<'_, '_>) -> Files {

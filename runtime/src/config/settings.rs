@@ -9,6 +9,8 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
+use crate::auth::Rights;
+
 /// Everything that a server is started with.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -140,6 +142,19 @@ pub struct Users {
     pub failure_delay: Duration,
     /// The longest such pause.
     pub failure_delay_longest: Duration,
+    /// `[users.anonymous]`; `None`: nobody comes in without a password.
+    pub anonymous: Option<Anonymous>,
+}
+
+/// `[users.anonymous]`
+#[derive(Clone, Debug)]
+pub struct Anonymous {
+    /// The folder that they see as `/`.
+    pub home: PathBuf,
+    /// What they may do there.
+    pub permissions: Rights,
+    /// Patterns of passwords that are refused.
+    pub refused_passwords: Vec<String>,
 }
 
 /// `[files]`

@@ -289,15 +289,42 @@ pub enum EntryKind {
     Other,
 }
 
-/// What the session may do with an entry; MLSx `perm` (RFC 3659 section 7.5.5).
+/// What the session may do with an entry: the letters of MLSx `perm` (RFC 3659 section 7.5.5).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct May {
-    /// Download, or list a folder.
-    pub read: bool,
-    /// Upload over it, append to it, or create in a folder.
-    pub write: bool,
-    /// Delete and rename.
+    /// `a`: append to the file.
+    pub append: bool,
+    /// `c`: make files in the folder.
+    pub create: bool,
+    /// `d`: delete it.
     pub delete: bool,
+    /// `f`: rename it.
+    pub rename: bool,
+    /// `l`: list the folder.
+    pub list: bool,
+    /// `m`: make folders in the folder.
+    pub make_folder: bool,
+    /// `p`: delete what is in the folder.
+    pub purge: bool,
+    /// `r`: download the file.
+    pub read: bool,
+    /// `w`: upload over the file.
+    pub write: bool,
+}
+
+impl May {
+    /// All of it.
+    pub const ALL: May = May {
+        append: true,
+        create: true,
+        delete: true,
+        rename: true,
+        list: true,
+        make_folder: true,
+        purge: true,
+        read: true,
+        write: true,
+    };
 }
 
 /// Why something about files did not happen.
@@ -308,6 +335,8 @@ pub enum FileError {
     NotFound,
     #[error("File exists")]
     Exists,
+    #[error("File exists and may not be replaced")]
+    NotReplaceable,
     #[error("Not a directory")]
     NotAFolder,
     #[error("Is a directory")]

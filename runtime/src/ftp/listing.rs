@@ -94,7 +94,7 @@ pub(super) fn append_facts_of(entry: &Entry, facts: FactSet, name: &[u8], out: &
     }
     if facts.has(PERM) {
         out.extend_from_slice(b"perm=");
-        out.extend_from_slice(permissions(entry.what, entry.may));
+        append_permissions(entry.what, entry.may, out);
         out.push(b';');
     }
     if facts.has(SIZE) && entry.what == EntryKind::File {
@@ -126,27 +126,24 @@ pub fn write_stamp(seconds: i64, out: &mut Vec<u8>) {
     Date::of(seconds).write_stamp(out);
 }
 
-/// RFC 3659 section 7.5.5.
-fn permissions(what: EntryKind, may: May) -> &'static [u8] {
-    match (what, may.read, may.write, may.delete) {
-        (EntryKind::Other, ..) => b"",
-        (EntryKind::File, true, true, true) => b"adfrw",
-        (EntryKind::File, true, true, false) => b"arw",
-        (EntryKind::File, true, false, true) => b"dfr",
-        (EntryKind::File, true, false, false) => b"r",
-        (EntryKind::File, false, true, true) => b"adfw",
-        (EntryKind::File, false, true, false) => b"aw",
-        (EntryKind::File, false, false, true) => b"df",
-        (EntryKind::Folder, true, true, true) => b"cdeflmp",
-        (EntryKind::Folder, true, true, false) => b"celm",
-        (EntryKind::Folder, true, false, true) => b"deflp",
-        (EntryKind::Folder, true, false, false) => b"el",
-        (EntryKind::Folder, false, true, true) => b"cdefmp",
-        (EntryKind::Folder, false, true, false) => b"cem",
-        (EntryKind::Folder, false, false, true) => b"defp",
-        (EntryKind::Folder, false, false, false) => b"e",
-        (EntryKind::File, false, false, false) => b"",
-    }
+/// RFC 3659 section 7.5.5: in the alphabet's order, only what has a meaning for this kind.
+fn append_permissions(what: EntryKind, may: May, out: &mut Vec<u8>) {
+    let letters: &[(u8, bool)] = match what {
+        EntryKind::File => {
+            &[(b'a', may.append), (b'd', may.delete), (b'f', may.rename), (b'r', may.read), (b'w', may.write)]
+        }
+        EntryKind::Folder => &[
+            (b'c', may.create),
+            (b'd', may.delete),
+            (b'e', true),
+            (b'f', may.rename),
+            (b'l', may.list),
+            (b'm', may.make_folder),
+            (b'p', may.purge),
+        ],
+        EntryKind::Other => &[],
+    };
+    out.extend(letters.iter().filter(|(_, may)| *may).map(|(letter, _)| *letter));
 }
 
 fn append_mode(entry: &Entry, out: &mut Vec<u8>) {
@@ -213,7 +210,7 @@ mod tests {
             mode: 0o100_640,
             links: 1,
             unique: 0xab,
-            may: May { read: true, write: true, delete: true },
+            may: May::ALL,
         }
     }
 
@@ -265,6 +262,22 @@ mod tests {
         let mut none = Vec::new();
         append_facts(&entry(b"n", 0), FactSet::parse(""), &mut none);
         assert_eq!(none, b" n\r\n");
+    }
+
+    #[test]
+    fn t_59_permissions_are_the_letters_that_fit_the_kind() {
+        let perm = |what, may| {
+            let mut out = Vec::new();
+            append_facts(&Entry { what, may, ..entry(b"n", 0) }, FactSet::parse("perm"), &mut out);
+            String::from_utf8(out).expect("ASCII")
+        };
+        assert_eq!(perm(EntryKind::Folder, May::ALL), "perm=cdeflmp; n\r\n");
+        assert_eq!(perm(EntryKind::Folder, May::default()), "perm=e; n\r\n");
+        assert_eq!(perm(EntryKind::File, May::default()), "perm=; n\r\n");
+        let reader = May { read: true, list: true, ..May::default() };
+        assert_eq!(perm(EntryKind::File, reader), "perm=r; n\r\n");
+        assert_eq!(perm(EntryKind::Folder, reader), "perm=el; n\r\n");
+        assert_eq!(perm(EntryKind::Other, May::ALL), "perm=; n\r\n");
     }
 
     #[test]

@@ -21,6 +21,7 @@ impl Driver {
         let (house, entry) = (self.house().clone(), self.entry().clone());
         // Longer than any name: nobody's, but events and logs stay bounded.
         let user = &user[..user.floor_char_boundary(UserName::BYTES_MAX)];
+        let user = house.handles.login.canonical(user);
         entry.name(user);
         let (bans, ip) = (&house.handles.bans, entry.peer.ip());
         let mut banned = bans.on_user(user, ip, Moment::now());

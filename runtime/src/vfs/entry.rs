@@ -56,10 +56,13 @@ pub(super) fn name_only(name: Vec<u8>, what: FileType, rights: Rights) -> Entry 
 }
 
 fn may(what: EntryKind, rights: Rights) -> May {
-    let (read, write) = match what {
-        EntryKind::File => (rights.read, rights.write),
-        EntryKind::Folder => (rights.list, rights.write),
-        EntryKind::Other => (false, false),
-    };
-    May { read, write, delete: rights.delete }
+    let usual = May { delete: rights.delete, rename: rights.rename, ..May::default() };
+    match what {
+        EntryKind::File => May { append: rights.append, read: rights.read, write: rights.overwrite, ..usual },
+        EntryKind::Folder => {
+            let (create, make_folder) = (rights.write, rights.mkdir);
+            May { create, make_folder, list: rights.list, purge: rights.delete, ..usual }
+        }
+        EntryKind::Other => usual,
+    }
 }

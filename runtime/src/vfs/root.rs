@@ -4,7 +4,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use cap_std::fs::{Dir, File, OpenOptions, OpenOptionsExt};
-use rustix::fs::{Access, AtFlags, OFlags, Stat, Timespec, Timestamps, UTIME_OMIT};
+use rustix::fs::{
+    Access, AtFlags, OFlags, RenameFlags, Stat, Timespec, Timestamps, UTIME_OMIT, renameat, renameat_with,
+};
+use rustix::io::Errno;
 
 use super::entry::{self, Uniques};
 use super::fault::Fault;
@@ -110,7 +113,7 @@ impl Root {
     }
 
     async fn open_to_write(&self, path: &VirtualPath, plan: upload::Plan) -> Result<Upload, FileError> {
-        self.inner.allowed(self.inner.rights.write)?;
+        self.inner.allowed(self.inner.rights.upload())?;
         let (inner, path) = (self.inner.clone(), path.clone());
         aside(move || Upload::open(&inner, &path, plan)).await
     }
@@ -165,12 +168,14 @@ impl Inner {
         let stat = self.look(path.beneath())?;
         let name = path.name().unwrap_or("/").as_bytes().to_vec();
         let mut entry = entry::entry(name, &stat, self.rights, &self.files.uniques);
-        entry.may.delete &= path.name().is_some();
+        if path.name().is_none() {
+            (entry.may.delete, entry.may.rename) = (false, false);
+        }
         Ok(FileAnswer::Entry(entry))
     }
 
     fn rename_from(&self, path: &VirtualPath) -> Result<(), Fault> {
-        self.removable(path)?;
+        self.movable(path)?;
         self.stat(path.beneath(), OFlags::PATH | OFlags::NOFOLLOW).map(drop)
     }
 
@@ -180,7 +185,7 @@ impl Inner {
     }
 
     fn make_folder(&self, path: &VirtualPath) -> Result<(), Fault> {
-        self.allowed(self.rights.write)?;
+        self.allowed(self.rights.mkdir)?;
         creatable(path)?;
         Ok(self.dir.create_dir(path.beneath())?)
     }
@@ -194,15 +199,20 @@ impl Inner {
         Ok(self.dir.remove_dir(path.beneath())?)
     }
 
-    /// An existing file is replaced: whoever may rename may delete, and tools upload under another name first.
+    /// An existing file is replaced, if the user may make it vanish: tools upload under another name first.
     fn rename(&self, from: &VirtualPath, to: &VirtualPath) -> Result<(), Fault> {
-        self.removable(from)?;
+        self.movable(from)?;
         creatable(to)?;
-        Ok(self.dir.rename(from.beneath(), &self.dir, to.beneath())?)
+        if self.rights.replace() {
+            return Ok(self.dir.rename(from.beneath(), &self.dir, to.beneath())?);
+        }
+        let (Some(old), Some(new)) = (from.name(), to.name()) else { return Err(Fault::Denied) };
+        let (source, target) = (self.dir.open_dir(from.parent().beneath())?, self.dir.open_dir(to.parent().beneath())?);
+        move_unless_there(&source, old, &target, new)
     }
 
     fn set_modified(&self, path: &VirtualPath, at: Moment) -> Result<(), Fault> {
-        self.allowed(self.rights.write)?;
+        self.allowed(self.rights.upload())?;
         visible(path)?;
         let file = self.open(path.beneath(), OpenOptions::new().read(true), OFlags::empty())?;
         if entry::kind(rustix::fs::fstat(&file)?.st_mode) == EntryKind::Other {
@@ -219,6 +229,26 @@ impl Inner {
     fn removable(&self, path: &VirtualPath) -> Result<(), Fault> {
         self.allowed(self.rights.delete && path.name().is_some())?;
         visible(path)
+    }
+
+    fn movable(&self, path: &VirtualPath) -> Result<(), Fault> {
+        self.allowed(self.rights.rename && path.name().is_some())?;
+        visible(path)
+    }
+}
+
+/// Renames, but onto nothing that is there: in one step where the file system can do that.
+pub(super) fn move_unless_there(source: &Dir, old: &str, target: &Dir, new: &str) -> Result<(), Fault> {
+    let done = match renameat_with(source, old, target, new, RenameFlags::NOREPLACE) {
+        Err(Errno::INVAL | Errno::NOSYS) => match target.symlink_metadata(new) {
+            Ok(_) => Err(Errno::EXIST),
+            Err(_) => renameat(source, old, target, new),
+        },
+        done => done,
+    };
+    match done {
+        Err(Errno::EXIST) => Err(Fault::NotReplaceable),
+        done => Ok(done?),
     }
 }
 

@@ -12,7 +12,7 @@ use rustix::fs::{Mode, OFlags};
 use super::entry;
 use super::fault::Fault;
 use super::path::VirtualPath;
-use super::root::{Inner, creatable};
+use super::root::{Inner, creatable, move_unless_there};
 use super::{aside, leftover};
 use crate::config::settings::Fsync;
 use crate::ftp::effect::{EntryKind, FileError};
@@ -52,6 +52,8 @@ struct Hidden {
     folder: Dir,
     temporary: String,
     name: String,
+    /// Whether a file of that name that came meanwhile may be replaced.
+    replaces: bool,
 }
 
 impl Upload {
@@ -62,17 +64,24 @@ impl Upload {
         if plan == Plan::Replace {
             return Upload::hidden(root, path, name, fsync);
         }
-        let mut options = OpenOptions::new();
-        options.write(true).append(plan == Plan::Append).create(plan == Plan::Append).mode(0o666);
-        let file = root.open(path.beneath(), &mut options, OFlags::empty())?;
+        let rights = root.rights;
+        let file = match plan {
+            // Whoever may not overwrite goes on at the end, whatever others write there meanwhile.
+            Plan::GoOn(_) => root.open(path.beneath(), to_write().append(!rights.overwrite), OFlags::empty())?,
+            _ => open_to_append(root, path)?,
+        };
         let stat = rustix::fs::fstat(&file)?;
         if entry::kind(stat.st_mode) != EntryKind::File {
             return Err(Fault::NotRegular);
         }
-        let place = match plan {
-            Plan::GoOn(offset) if offset > stat.st_size.try_into().unwrap_or(0) => return Err(Fault::BeyondEnd),
-            Plan::GoOn(offset) => Place::At { next: offset, cut: true },
-            Plan::Append | Plan::Replace => Place::End,
+        let place = match (plan, stat.st_size.try_into().unwrap_or(0)) {
+            (Plan::GoOn(offset), size) if offset > size => return Err(Fault::BeyondEnd),
+            (Plan::GoOn(offset), _) if rights.overwrite => Place::At { next: offset, cut: true },
+            (Plan::GoOn(offset), size) => {
+                root.allowed(rights.append && offset == size)?;
+                Place::End
+            }
+            (Plan::Append | Plan::Replace, _) => Place::End,
         };
         Ok(Upload { file: Arc::new(file.into_std()), place, fsync })
     }
@@ -80,19 +89,26 @@ impl Upload {
     /// What is there may be replaced if it is a regular file, and hands on its mode; a symlink is replaced
     /// itself, whatever it leads to.
     fn hidden(root: &Inner, path: &VirtualPath, name: &str, fsync: Fsync) -> Result<Upload, Fault> {
+        let rights = root.rights;
         let mode = match root.look(path.beneath()) {
             Ok(stat) => match entry::kind(stat.st_mode) {
-                EntryKind::File => Some(Mode::from_raw_mode(stat.st_mode)),
+                EntryKind::File => {
+                    root.allowed(rights.overwrite)?;
+                    Some(Mode::from_raw_mode(stat.st_mode))
+                }
                 EntryKind::Folder => return Err(Fault::IsAFolder),
                 EntryKind::Other => return Err(Fault::NotRegular),
             },
-            Err(Fault::NotFound) => None,
+            Err(Fault::NotFound) => {
+                root.allowed(rights.write)?;
+                None
+            }
             Err(fault) => return Err(fault),
         };
         let folder = root.dir.open_dir(path.parent().beneath())?;
         let temporary = temporary_name(name)?;
         let file = folder.open_with(&temporary, OpenOptions::new().write(true).create_new(true).mode(0o666))?;
-        let hidden = Hidden { folder, temporary, name: name.to_owned() };
+        let hidden = Hidden { folder, temporary, name: name.to_owned(), replaces: rights.overwrite };
         let file = Arc::new(file.into_std());
         let upload = Upload { file, place: Place::Hidden(Some(Arc::new(hidden))), fsync };
         leftover::claim(&upload.file)?;
@@ -148,13 +164,38 @@ impl Upload {
         }
         let Place::Hidden(hidden) = &mut self.place else { return Ok(()) };
         if let Some(place) = hidden.as_ref() {
-            place.folder.rename(&place.temporary, &place.folder, &place.name)?;
+            if place.replaces {
+                place.folder.rename(&place.temporary, &place.folder, &place.name)?;
+            } else {
+                move_unless_there(&place.folder, &place.temporary, &place.folder, &place.name)?;
+            }
             if self.fsync == Fsync::Always {
                 rustix::fs::fsync(rustix::fs::openat(&place.folder, ".", FOLDER, Mode::empty())?)?;
             }
         }
         *hidden = None;
         Ok(())
+    }
+}
+
+fn to_write() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.write(true).mode(0o666);
+    options
+}
+
+/// A missing file is made, if the user may make files; one that is there is gone on with, if that is allowed.
+fn open_to_append(root: &Inner, path: &VirtualPath) -> Result<cap_std::fs::File, Fault> {
+    let rights = root.rights;
+    let open = |options: &mut OpenOptions| root.open(path.beneath(), options.append(true), OFlags::empty());
+    match (rights.write, rights.append) {
+        (true, true) => open(to_write().create(true)),
+        (true, false) => open(to_write().create_new(true)).map_err(|fault| match fault {
+            Fault::Exists => Fault::Denied,
+            fault => fault,
+        }),
+        (false, true) => open(&mut to_write()),
+        (false, false) => Err(Fault::Denied),
     }
 }
 

@@ -150,6 +150,7 @@ fixed! {
     denied: "550 Not enough privileges.";
     not_regular: "550 Not a regular file; it is not retrievable.";
     bad_name: "553 File name not allowed.";
+    not_replaceable: "553 File exists and may not be replaced.";
     no_space: "452 No space left on device.";
     over_quota: "552 Quota exceeded.";
     busy: "450 File is busy.";

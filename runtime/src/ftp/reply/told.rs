@@ -174,6 +174,7 @@ impl Reply {
         match error {
             FileError::NotFound => Reply::not_found(),
             FileError::Exists => Reply::exists(),
+            FileError::NotReplaceable => Reply::not_replaceable(),
             FileError::NotAFolder => Reply::not_a_folder(),
             FileError::IsAFolder => Reply::is_a_folder(),
             FileError::NotEmpty => Reply::not_empty(),

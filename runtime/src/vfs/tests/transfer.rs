@@ -148,6 +148,39 @@ async fn readers_cannot_write_and_names_of_uploads_under_way_are_nobodys() {
 }
 
 #[tokio::test]
+async fn each_way_of_writing_needs_its_own_right() {
+    let house = House::with(Rights { append: false, overwrite: false, ..Rights::FULL });
+    house.store("new", b"x").await.expect("a new file");
+    assert_eq!(house.store("new", b"y").await, Err(FileError::Denied), "overwrite");
+    assert_eq!(house.root.open_append(&path("new")).await.err(), Some(FileError::Denied), "append");
+    assert_eq!(house.root.open_upload(&path("new"), 1).await.err(), Some(FileError::Denied), "go on at the end");
+    house.root.open_append(&path("other")).await.expect("APPE makes a new file").commit().await.expect("commit");
+
+    let house = House::with(Rights { write: false, overwrite: false, ..Rights::FULL });
+    std::fs::write(house.home().join("log"), "one").expect("file");
+    assert_eq!(house.store("new", b"x").await, Err(FileError::Denied), "write");
+    assert_eq!(house.root.open_append(&path("new")).await.err(), Some(FileError::NotFound), "write");
+    assert_eq!(house.root.open_upload(&path("log"), 1).await.err(), Some(FileError::Denied), "overwrite");
+    let mut upload = house.root.open_upload(&path("log"), 3).await.expect("go on at the end");
+    // Somebody else was faster; nothing of theirs is lost.
+    std::fs::write(house.home().join("log"), "one, two").expect("file");
+    upload.write(&mut b", three".to_vec()).await.expect("write");
+    upload.commit().await.expect("commit");
+    assert_eq!(house.fetch("log").await.expect("file"), b"one, two, three");
+}
+
+#[tokio::test]
+async fn who_may_not_overwrite_does_not_win_a_race_either() {
+    let house = House::with(Rights { overwrite: false, delete: false, ..Rights::FULL });
+    let mut slow = house.root.open_upload(&path("file"), 0).await.expect("upload");
+    slow.write(&mut b"slow".to_vec()).await.expect("write");
+    house.store("file", b"fast").await.expect("store");
+    assert_eq!(slow.commit().await, Err(FileError::NotReplaceable));
+    assert_eq!(house.fetch("file").await.expect("file"), b"fast");
+    assert_eq!(names(&house.home()), [b"file"]);
+}
+
+#[tokio::test]
 async fn an_upload_over_a_symlink_replaces_the_link() {
     let house = House::new();
     house.store("file", b"old").await.expect("store");

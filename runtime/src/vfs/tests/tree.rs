@@ -77,7 +77,7 @@ async fn times_are_set_and_told() {
     let facts = house.facts("file").await.expect("facts");
     assert_eq!((facts.modified, facts.size, facts.what), (1_700_000_000, 5, EntryKind::File));
     assert_eq!(facts.name, b"file");
-    assert!(facts.may.read && facts.may.write && facts.may.delete);
+    assert!(facts.may.read && facts.may.write && facts.may.append && facts.may.delete && facts.may.rename);
     let root = house.facts("/").await.expect("facts");
     assert_eq!((root.what, root.name.as_slice(), root.may.delete), (EntryKind::Folder, b"/".as_slice(), false));
 }
@@ -111,6 +111,32 @@ async fn readers_change_nothing() {
     let may = house.facts("file").await.expect("facts").may;
     assert!(may.read && !may.write && !may.delete);
     assert_eq!(names(&house.home()).len(), 2);
+}
+
+#[tokio::test]
+async fn t_65_renaming_onto_a_file_needs_the_right_to_make_it_vanish() {
+    let house = House::with(Rights { overwrite: false, delete: false, ..Rights::FULL });
+    house.store("part", b"new").await.expect("store");
+    house.store("whole", b"old").await.expect("store");
+    assert_eq!(done(&house, rename("part", "whole")).await, Err(FileError::NotReplaceable));
+    assert_eq!(house.fetch("whole").await.expect("file"), b"old");
+    done(&house, FileQuestion::MakeFolder(path("a"))).await.expect("make");
+    done(&house, rename("part", "a/other")).await.expect("a free name");
+    let house = House::with(Rights { rename: false, ..Rights::FULL });
+    house.store("part", b"new").await.expect("store");
+    assert_eq!(done(&house, FileQuestion::RenameFrom(path("part"))).await, Err(FileError::Denied));
+}
+
+#[tokio::test]
+async fn t_59_the_perm_fact_tells_each_right_by_its_letter() {
+    let rights = Rights { append: false, mkdir: false, rename: false, ..Rights::FULL };
+    let house = House::with(rights);
+    house.store("file", b"x").await.expect("store");
+    let may = house.facts("file").await.expect("facts").may;
+    assert_eq!((may.read, may.write, may.append, may.delete, may.rename), (true, true, false, true, false));
+    let may = house.facts("/").await.expect("facts").may;
+    assert_eq!((may.list, may.create, may.make_folder, may.purge, may.delete), (true, true, false, true, false));
+    assert_eq!(done(&house, FileQuestion::MakeFolder(path("new"))).await, Err(FileError::Denied));
 }
 
 #[tokio::test]

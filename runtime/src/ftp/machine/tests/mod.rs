@@ -43,7 +43,7 @@ fn entry(what: EntryKind) -> Entry {
         mode: 0o644,
         links: 1,
         unique: 7,
-        may: May { read: true, write: true, delete: true },
+        may: May::ALL,
     }
 }
 
