@@ -25,7 +25,7 @@ use crate::config::{Loaded, Mistake};
 use crate::gate::Gate;
 use crate::ledger;
 use crate::moment::Moment;
-use crate::net::{Listener, Networks, StopSignals, Stopper};
+use crate::net::{Hosts, Listener, Networks, StopSignals, Stopper};
 use crate::policy::{Deps, Engine, KeyPolicy, Policies};
 use crate::session::{self, Handles, House};
 use crate::store;
@@ -86,7 +86,7 @@ impl Server {
         let gate = Gate::new(&settings, bans.clone(), networks.clone());
 
         let listeners =
-            Listener::bind_all(&settings.server.listen, settings.server.backlog).map_err(|error| machine(&error))?;
+            Listener::bind_all(&settings.listeners, settings.server.backlog).map_err(|error| machine(&error))?;
         let socket = Socket::bind(&settings.server.state).map_err(|error| machine(&error))?;
         let ready = Ready {
             addresses: listeners.iter().map(Listener::address).collect(),
@@ -137,6 +137,7 @@ impl Server {
             tags,
             files,
             acceptor,
+            hosts: Arc::new(Hosts::new(&settings.hosts)),
             store,
         };
         tell(&settings, &ready, &policies);
@@ -182,7 +183,7 @@ async fn finish(serving: JoinHandle<()>, admin: JoinHandle<()>) {
 
 /// The certificate that the settings name or allow to be made.
 fn identity(settings: &Settings) -> Result<Identity, Trouble> {
-    let addresses: Vec<IpAddr> = settings.server.listen.iter().map(|listen| listen.ip()).collect();
+    let addresses: Vec<IpAddr> = settings.listeners.iter().map(|listen| listen.address.ip()).collect();
     let made = SelfSigned { state: &settings.server.state, addresses: &addresses };
     Identity::find(&settings.tls, &made).map_err(|error| wrong(mistake(&error)))
 }

@@ -72,9 +72,14 @@ impl Config {
 
     /// Adds a policy behind those that are there, from TOML text.
     pub fn policy(&mut self, toml: &str) -> &mut Config {
-        let policy: Table = toml::from_str(toml).expect("a test's policy is TOML");
-        let chain = self.table.entry("policy").or_insert_with(|| Value::Array(Vec::new()));
-        chain.as_array_mut().expect("a list of policies").push(Value::Table(policy));
+        self.table("policy", toml)
+    }
+
+    /// Adds a table to a list of tables such as `[[listener]]`, from TOML text.
+    pub fn table(&mut self, list: &str, toml: &str) -> &mut Config {
+        let table: Table = toml::from_str(toml).expect("a test's table is TOML");
+        let list = self.table.entry(list).or_insert_with(|| Value::Array(Vec::new()));
+        list.as_array_mut().expect("a list of tables").push(Value::Table(table));
         self
     }
 

@@ -1,6 +1,8 @@
 //! Every key, its range, and what it becomes. Reads like the defaults file.
 
-use std::net::IpAddr;
+mod listeners;
+
+use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::path::Path;
 use std::time::Duration;
@@ -21,14 +23,19 @@ const DAY: u64 = 24 * HOUR;
 /// Reads everything; `base` is the folder that relative paths start from.
 pub(super) fn settings(top: &mut Section<'_, '_>, base: &Path) -> Settings {
     let mut timeouts = top.section("timeouts", timeouts);
-    let server = top.section("server", |at| server(at, base));
+    let (server, plain, main) = top.section("server", |at| server(at, base));
+    let listeners = listeners::listeners(top, &plain);
     let tls = top.section("tls", |at| tls(at, base));
+    let hosts = listeners::hosts(top, main, base);
     let passive = top.section("passive", passive);
     let users = top.section("users", |at| users(at, base));
     let files = top.section("files", files);
     let limits = top.section("limits", limits);
     let store = top.section("store", |at| store(at, &mut timeouts));
-    let bans = top.section("bans", bans);
+    let mut bans = top.section("bans", bans);
+    // A balancer's address is not a client's: whatever comes through it, it stays.
+    bans.protected
+        .extend(listeners.iter().filter_map(|listener| listener.proxy.as_ref()).flat_map(|proxy| &proxy.from));
     let networks = top.section("networks", networks);
     let policies = top.section("policies", |at| policies(at, &mut timeouts));
     let chain = chain(top, base);
@@ -37,6 +44,8 @@ pub(super) fn settings(top: &mut Section<'_, '_>, base: &Path) -> Settings {
     let log = top.section("log", log);
     Settings {
         server,
+        listeners,
+        hosts,
         tls,
         passive,
         users,
@@ -54,27 +63,34 @@ pub(super) fn settings(top: &mut Section<'_, '_>, base: &Path) -> Settings {
     }
 }
 
-fn server(at: &mut Section<'_, '_>, base: &Path) -> Server {
-    const NAME: &str = "1 to 64 letters, digits, \".\", \"-\" or \"_\"";
-    let name = |text: &str| is_name(text, 64, |mark| mark.is_ascii_alphanumeric() || ".-_".contains(mark));
-    let site = at.text("site", NAME, name);
-    let node = at.text("node", NAME, name);
-    Server {
+const NAME: &str = "1 to 64 letters, digits, \".\", \"-\" or \"_\"";
+
+fn is_server_name(text: &str) -> bool {
+    is_name(text, 64, |mark| mark.is_ascii_alphanumeric() || ".-_".contains(mark))
+}
+
+/// With the addresses of `listen`, and itself as the first virtual server.
+fn server(at: &mut Section<'_, '_>, base: &Path) -> (Server, Vec<SocketAddr>, Host) {
+    let site = at.text("site", NAME, is_server_name);
+    let node = at.text("node", NAME, is_server_name);
+    let main = Host {
+        name: at.text("name", NAME, is_server_name),
+        names: listeners::main_names(at),
+        addresses: Vec::new(),
+        identity: None,
+        banner: at.line("banner"),
+    };
+    let takes = "a list of up to 16 addresses such as \"0.0.0.0:21\"";
+    let listen = at.list("listen", takes, 16, |address| address.parse().ok());
+    let server = Server {
         site,
         node: if node == "auto" { host_name() } else { node },
-        name: at.text("name", NAME, name),
-        listen: at.read("listen", "a list of 1 to 16 addresses such as \"0.0.0.0:21\"", |node| match &node.what {
-            What::List(items) if (1..=16).contains(&items.len()) => {
-                items.iter().map(|item| text(item)?.parse().ok()).collect()
-            }
-            _ => None,
-        }),
         state: at.path("state", base),
-        banner: at.line("banner"),
         backlog: at.count("backlog", 1..=65_535),
         keepalive: at.span("keepalive", seconds(10)..=seconds(2 * HOUR)),
         accept_pause: at.span("accept-pause", millis(1)..=seconds(10)),
-    }
+    };
+    (server, listen, main)
 }
 
 fn tls(at: &mut Section<'_, '_>, base: &Path) -> Tls {

@@ -2,7 +2,7 @@
 //! see `defaults.toml`, where each key is described for operators.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -10,12 +10,19 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 use crate::auth::Rights;
+mod listeners;
+
+pub use listeners::{Host, Listen, ListenTls, ProxyData, ProxyProtocol};
 
 /// Everything that a server is started with.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// `[server]`
     pub server: Server,
+    /// `server.listen` and every `[[listener]]`.
+    pub listeners: Vec<Listen>,
+    /// `[server]` as a virtual server, then every `[[host]]`.
+    pub hosts: Vec<Host>,
     /// `[tls]`
     pub tls: Tls,
     /// `[passive]`
@@ -53,14 +60,8 @@ pub struct Server {
     pub site: String,
     /// This server's name in events, bans and logs.
     pub node: String,
-    /// The virtual server's name, as events tell it.
-    pub name: String,
-    /// Where to listen; port 0 lets the system choose.
-    pub listen: Vec<SocketAddr>,
     /// Bans, keys, the admin socket live here; mode 0700.
     pub state: PathBuf,
-    /// The text after `220 `.
-    pub banner: String,
     /// Connections that the kernel may queue before they are accepted.
     pub backlog: u32,
     /// Idle time before a keep-alive probe, on control and data connections; below what NAT boxes forget.

@@ -138,7 +138,7 @@ impl<'t> Section<'_, 't> {
     }
 
     /// The tables of a list such as `[[policy]]`: the operator's list if there is one, else the default one.
-    /// What a table leaves open is read from the table `others`. `name` is the key that names each.
+    /// What a table leaves open is read from the table `others`, if one is named. `name` is the key that names each.
     pub(super) fn list_over<T>(
         &mut self,
         key: &str,
@@ -147,14 +147,14 @@ impl<'t> Section<'_, 't> {
         mut read: impl FnMut(&mut Section<'_, 't>) -> T,
     ) -> Vec<T> {
         self.ask(key, "");
-        let fallback: Vec<Layer<'t>> =
-            self.tables(others).into_iter().map(|layer| Layer { own: false, ..layer }).collect();
+        let others = if others.is_empty() { Vec::new() } else { self.tables(others) };
+        let fallback: Vec<Layer<'t>> = others.into_iter().map(|layer| Layer { own: false, ..layer }).collect();
         let Some((layer, node)) = self.layers.iter().find_map(|layer| Some((layer.clone(), layer.table.get(key)?)))
         else {
             return Vec::new();
         };
         let What::List(items) = &node.what else {
-            self.wrong(&layer, key, node, "one or more [[policy]] tables");
+            self.wrong(&layer, key, node, &format!("one or more [[{key}]] tables"));
             return Vec::new();
         };
         let mut results = Vec::new();

@@ -73,6 +73,8 @@ pub enum Effect {
     DropData,
     /// Forget who was logged in (REIN, AUTH, USER).
     Logout,
+    /// Forget the virtual server that HOST chose.
+    LeaveHost,
     /// The connection is over.
     End(Ending),
 }
@@ -159,6 +161,8 @@ pub enum Question {
         /// EPSV: only the port matters.
         extended: bool,
     },
+    /// HOST: is there such a virtual server? Answered by `Answer::Host`.
+    Host(crate::net::Asked),
     /// Take note of an active-mode address, already checked against the control peer by the driver.
     /// Answered by `Answer::Active`.
     Active(std::net::SocketAddr),
@@ -176,6 +180,8 @@ pub enum Answer {
     /// To `Listen`: the address to tell the client (its family is the control connection's), or `None`
     /// when there is no port (425).
     Listening(Option<std::net::SocketAddr>),
+    /// To `Host`: what holds at that server, or `None` when there is none.
+    Host(Option<std::sync::Arc<super::machine::MachineSettings>>),
     /// To `Active`: whether it was accepted.
     Active(bool),
 }

@@ -31,6 +31,8 @@ pub struct Gate {
 pub enum Refusal {
     /// It is banned.
     Banned(Arc<Ban>),
+    /// The listener does not serve its network.
+    NotServed,
     /// `limits.connections`
     TooManyConnections,
     /// `limits.connections-per-address`

@@ -12,6 +12,7 @@ use tracing::{debug, info, warn};
 
 use super::drain::Stop;
 use super::peer::Peer;
+use crate::config::settings::Listen;
 use crate::waits;
 
 /// Connections that are accepted in a row before other tasks of this thread get their turn.
@@ -26,7 +27,7 @@ pub struct Listener {
 
 /// An address that cannot be listened on.
 #[derive(Debug, thiserror::Error)]
-#[error("`server.listen`: cannot listen on {address}: {source}{remedy}")]
+#[error("`server.listen` or `listener.address`: cannot listen on {address}: {source}{remedy}")]
 pub struct BindError {
     address: SocketAddr,
     source: io::Error,
@@ -65,13 +66,14 @@ impl Listener {
         })
     }
 
-    /// Binds all addresses of the settings.
+    /// Binds all addresses of the settings, in their order.
     ///
     /// # Errors
     /// The first `BindError`.
-    pub fn bind_all(addresses: &[SocketAddr], backlog: u32) -> Result<Vec<Listener>, BindError> {
-        let v4 = |port: u16| addresses.iter().any(|address| address.is_ipv4() && address.port() == port);
-        addresses.iter().map(|address| Listener::bind(*address, backlog, !v4(address.port()))).collect()
+    pub fn bind_all(listeners: &[Listen], backlog: u32) -> Result<Vec<Listener>, BindError> {
+        let addresses = || listeners.iter().map(|listen| listen.address);
+        let v4 = |port: u16| addresses().any(|address| address.is_ipv4() && address.port() == port);
+        addresses().map(|address| Listener::bind(address, backlog, !v4(address.port()))).collect()
     }
 
     /// Where it listens; the port that the system chose if 0 was asked for.

@@ -3,6 +3,7 @@
 //! Trust: addresses are the kernel's. Must not know: FTP, policies, the store.
 
 pub mod drain;
+pub mod hosts;
 pub mod listen;
 pub mod networks;
 pub mod peer;
@@ -10,7 +11,8 @@ pub mod ports;
 pub mod socket;
 
 pub use drain::{Phase, Stop, StopSignals, Stopper};
+pub use hosts::{Asked, HostId, HostName, Hosts};
 pub use listen::{BindError, Listener};
 pub use networks::Networks;
-pub use peer::Peer;
+pub use peer::{Arrival, Peer};
 pub use ports::{PassiveListener, Ports};

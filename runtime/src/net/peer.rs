@@ -28,6 +28,43 @@ impl Peer {
     }
 }
 
+/// Whom a connection comes from and where it came to, as the client sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Arrival {
+    /// The client.
+    pub peer: Peer,
+    /// The address that it connected to, folded.
+    pub local: SocketAddr,
+    /// The socket's own ends, where a balancer connected in the client's name.
+    pub through: Option<Through>,
+}
+
+/// The ends of a socket to a balancer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Through {
+    /// The balancer.
+    pub balancer: Peer,
+    /// Our end, folded.
+    pub local: SocketAddr,
+}
+
+impl Arrival {
+    /// Straight from the client.
+    pub fn direct(peer: Peer, local: SocketAddr) -> Arrival {
+        Arrival { peer, local: folded(local), through: None }
+    }
+
+    /// The address of this machine that the connection uses.
+    pub fn own_ip(&self) -> IpAddr {
+        self.through.map_or(self.local, |through| through.local).ip()
+    }
+}
+
+/// A socket address with its IP folded.
+pub fn folded(address: SocketAddr) -> SocketAddr {
+    SocketAddr::new(fold(address.ip()), address.port())
+}
+
 /// IPv4-mapped IPv6 becomes IPv4; everything else stays.
 pub fn fold(ip: IpAddr) -> IpAddr {
     ip.to_canonical()

@@ -15,11 +15,12 @@ use super::outcome::{Closing, Outcome};
 use super::registry::{Entry, Order};
 use super::ruling::{self, No};
 use super::transfer::{self, Opened, Way};
+use crate::config::settings::ListenTls;
 use crate::data::{Opener, may_connect};
 use crate::events::{Command, Kind};
 use crate::ftp::effect::{Answer, Effect, Ending, FileError, Input, Question, Ruled, Transfer, TransferEnd};
 use crate::ftp::line::LineReader;
-use crate::ftp::machine::Machine;
+use crate::ftp::machine::{Machine, MachineSettings};
 use crate::ftp::reply::Reply;
 use crate::moment::Moment;
 use crate::tls::DataKeys;
@@ -30,17 +31,17 @@ use crate::waits::{self, TimedOut, Wait};
 pub(super) struct Driver {
     closing: Closing,
     pub(super) control: Control,
-    lines: LineReader,
-    out: Outbox,
+    pub(super) lines: LineReader,
+    pub(super) out: Outbox,
     machine: Machine,
-    keys: Option<DataKeys>,
+    pub(super) keys: Option<DataKeys>,
     root: Option<Root>,
     opener: Option<(Opener, Instant)>,
     work: Option<Work>,
     moving: Option<Transfer>,
     /// The client's side has ended; a transfer may still be finishing.
     ended: bool,
-    started: Instant,
+    pub(super) started: Instant,
     /// The last command, or the end of the last transfer.
     active: Instant,
     /// When the client last took bytes of its replies, or they began to wait.
@@ -62,7 +63,7 @@ enum Happened {
 }
 
 /// What one effect leads to: something to tell the machine, or nothing.
-type Next = Result<Option<Input<'static>>, Outcome>;
+pub(super) type Next = Result<Option<Input<'static>>, Outcome>;
 
 impl Driver {
     pub(super) fn new(closing: Closing, control: Control) -> Driver {
@@ -72,7 +73,7 @@ impl Driver {
             control,
             lines: LineReader::new(house.settings.limits.line_bytes),
             out: Outbox::default(),
-            machine: Machine::new(house.machine.clone()),
+            machine: Machine::new(house.machine(&closing.entry).clone()),
             keys: None,
             root: None,
             opener: None,
@@ -94,9 +95,21 @@ impl Driver {
         &self.closing.entry
     }
 
+    /// TLS comes first, before any word.
+    fn is_implicit(&self) -> bool {
+        self.house().settings.listeners[self.entry().listener].tls == ListenTls::Implicit
+    }
+
+    /// What the machine is told where the client is by now.
+    fn place(&self) -> Arc<MachineSettings> {
+        self.house().machine(self.entry()).clone()
+    }
+
     /// Says something before the machine speaks, and ends.
     pub(super) async fn turn_away(&mut self, reply: &Reply, ending: Ending) -> Outcome {
-        self.out.push(reply);
+        if !self.is_implicit() {
+            self.out.push(reply);
+        }
         self.end(ending.into()).await
     }
 
@@ -138,7 +151,14 @@ impl Driver {
     }
 
     async fn story(&mut self) -> Result<std::convert::Infallible, Outcome> {
-        self.feed(Input::Admitted { protected: false }).await?;
+        let protected = self.is_implicit();
+        if protected {
+            // Big and rare: an idle session shall not hold room for it.
+            Box::pin(self.handshake(Vec::new())).await?;
+            // The name that TLS asked for may have led to another virtual server.
+            self.machine = Machine::new(self.place());
+        }
+        self.feed(Input::Admitted { protected }).await?;
         loop {
             self.take_lines().await?;
             if self.ended && self.work.is_none() {
@@ -233,7 +253,7 @@ impl Driver {
         Ok(())
     }
 
-    async fn tell_timeout(&mut self, wait: Wait) {
+    pub(super) async fn tell_timeout(&mut self, wait: Wait) {
         let (house, entry) = (self.house().clone(), self.entry().clone());
         let kind = Kind::Timeout(wait.name().to_owned());
         let _ = Box::pin(ruling::ask(&house, &entry, kind)).await;
@@ -296,6 +316,11 @@ impl Driver {
                     self.opener = None;
                     None
                 }
+                Effect::LeaveHost => {
+                    let (house, entry) = (self.house(), self.entry());
+                    entry.move_to(house.handles.hosts.at(entry.arrival.local.ip()));
+                    None
+                }
                 Effect::Logout => {
                     self.root = None;
                     self.closing.entry.forget();
@@ -335,51 +360,6 @@ impl Driver {
         None
     }
 
-    /// AUTH TLS: the reply goes out in clear, everything behind it is protected.
-    async fn secure(&mut self) -> Next {
-        if self.lines.leftover().first().is_some_and(|byte| *byte != TLS_HANDSHAKE) {
-            return Ok(Some(Input::Injected));
-        }
-        let (house, entry) = (self.house().clone(), self.entry().clone());
-        let limits = &house.settings.timeouts;
-        while !self.out.is_empty() {
-            let (control, lines, out) = (&mut self.control, &mut self.lines, &mut self.out);
-            let sent = poll_fn(|cx| control.poll_turn(cx, lines, out, false));
-            match waits::within(limits, Wait::ReplyStall, sent).await {
-                Ok(Turn::Broken(kind)) => return Err(Outcome::Broken(kind)),
-                Ok(_) => {}
-                Err(_) => return Err(Outcome::ReplyStall),
-            }
-        }
-        let Some(stream) = self.control.take_clear() else { return Err(Outcome::Broken(std::io::ErrorKind::Other)) };
-        let first = self.lines.take_leftover();
-        let until_login = (self.started + limits.login).saturating_duration_since(Instant::now());
-        let span = limits.handshake.min(until_login);
-        let accepted = tokio::select! {
-            accepted = waits::for_at_most(span, Wait::Handshake, house.handles.acceptor.accept_control(stream, first)) => accepted,
-            // No text into a half-open TLS stream.
-            outcome = told_to_end(&entry) => return Err(outcome),
-        };
-        let secured = match accepted {
-            Ok(Ok(secured)) => secured,
-            Ok(Err(fault)) => return Err(Outcome::TlsFailed(fault.to_string())),
-            Err(_) => {
-                self.tell_timeout(Wait::Handshake).await;
-                return Err(Outcome::HandshakeTimeout);
-            }
-        };
-        self.control = Control::Tls(Box::new(secured.stream));
-        self.keys = Some(secured.data);
-        let _ = self.entry().tls.set(Box::new(secured.facts));
-        match ruling::permit(&house, &entry, Kind::TlsEstablished).await {
-            Ok(()) => Ok(Some(Input::TlsUp)),
-            Err(no) => {
-                self.out.push(&Reply::closing(no.text.as_ref()));
-                Err(Ending::Refused.into())
-            }
-        }
-    }
-
     async fn answer(&mut self, question: Question) -> Option<Answer> {
         let (house, entry) = (self.house().clone(), self.entry().clone());
         Some(match question {
@@ -402,10 +382,17 @@ impl Driver {
                 self.opener = None;
                 Answer::Listening(self.listen(extended))
             }
+            Question::Host(asked) => {
+                let found = house.handles.hosts.asked(&asked, entry.host(), entry.arrival.local.ip());
+                Answer::Host(found.map(|host| {
+                    entry.move_to(host);
+                    self.place()
+                }))
+            }
             Question::Active(address) => {
                 let allowed = may_connect(address, entry.peer.ip());
                 if allowed {
-                    let opener = Opener::Active { address, local: entry.local.ip() };
+                    let opener = Opener::Active { address, local: entry.arrival.own_ip() };
                     self.opener = Some((opener, Instant::now()));
                 }
                 Answer::Active(allowed)
@@ -415,7 +402,7 @@ impl Driver {
 
     fn listen(&mut self, extended: bool) -> Option<SocketAddr> {
         let (house, entry) = (self.house(), self.entry());
-        let listener = house.ports.listen(entry.local.ip(), entry.peer.ip())?;
+        let listener = house.ports.listen(entry.arrival.own_ip(), entry.peer.ip())?;
         let mut address = listener.address();
         if let Some(told) = house.settings.passive.address
             && !extended
@@ -433,21 +420,6 @@ impl Driver {
         self.closing.admitted.logged_in();
     }
 }
-
-/// Ends when somebody outside wants the session to end.
-async fn told_to_end(entry: &Entry) -> Outcome {
-    loop {
-        entry.changed.notified().await;
-        match entry.take_order() {
-            Some(Order::Banned(_)) => return Ending::Banned.into(),
-            Some(Order::End | Order::Finish) => return Ending::Stopping.into(),
-            None => {}
-        }
-    }
-}
-
-/// The first byte of a TLS record that holds a handshake.
-const TLS_HANDSHAKE: u8 = 0x16;
 
 fn ruled(permitted: Result<(), No>) -> Ruled {
     match permitted {

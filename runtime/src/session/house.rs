@@ -4,16 +4,16 @@ use std::sync::Arc;
 
 use super::counters::Counters;
 use super::outcome::Sparing;
-use super::registry::Registry;
+use super::registry::{Entry, Registry};
 use crate::auth::{AttemptTags, Login};
 use crate::config::Settings;
-use crate::config::settings::StoreEngine;
+use crate::config::settings::{Host, Listen, ListenTls, StoreEngine};
 use crate::data::Lingering;
 use crate::events::{Label, Recent};
 use crate::ftp::machine::MachineSettings;
 use crate::gate::Gate;
 use crate::ledger::{BanWriter, Bans};
-use crate::net::{Networks, Ports};
+use crate::net::{Hosts, Networks, Ports};
 use crate::policy::Policies;
 use crate::store::SharedStore;
 use crate::tls::Acceptor;
@@ -39,6 +39,8 @@ pub struct Handles {
     pub files: Files,
     /// TLS.
     pub acceptor: Arc<Acceptor>,
+    /// Virtual servers, to be found.
+    pub hosts: Arc<Hosts>,
     /// For its state only.
     pub store: SharedStore,
 }
@@ -46,7 +48,8 @@ pub struct Handles {
 /// The handles, and what sessions share among themselves.
 pub struct House {
     pub(super) settings: Arc<Settings>,
-    pub(super) machine: Arc<MachineSettings>,
+    /// For each listener, for each virtual server.
+    machines: Vec<Vec<Arc<MachineSettings>>>,
     pub(super) names: Names,
     pub(super) handles: Handles,
     pub(super) ports: Arc<Ports>,
@@ -61,7 +64,8 @@ pub struct House {
 pub(super) struct Names {
     pub(super) site: Label,
     pub(super) node: Label,
-    pub(super) server: Label,
+    /// By `HostId`.
+    pub(super) servers: Vec<Label>,
 }
 
 impl House {
@@ -71,20 +75,26 @@ impl House {
         let names = Names {
             site: Label::from(&*server.site),
             node: Label::from(&*server.node),
-            server: Label::from(&*server.name),
+            servers: settings.hosts.iter().map(|host| Label::from(&*host.name)).collect(),
         };
-        let machine = Arc::new(MachineSettings {
-            banner: server.banner.clone(),
-            tls_required: settings.tls.required,
-            tls_available: true,
-            login_tries: limits.login_tries,
-            unknown_commands: limits.unknown_commands,
-            password_bytes: limits.password_bytes,
-            queued_commands: limits.queued_commands,
-            active_mode: true,
-        });
+        let machine = |listener: &Listen, host: &Host| {
+            Arc::new(MachineSettings {
+                banner: host.banner.clone(),
+                tls_required: settings.tls.required && listener.tls != ListenTls::Off,
+                tls_available: listener.tls != ListenTls::Off,
+                login_tries: limits.login_tries,
+                unknown_commands: limits.unknown_commands,
+                password_bytes: limits.password_bytes,
+                queued_commands: limits.queued_commands,
+                active_mode: listener.active,
+            })
+        };
+        let machines = settings
+            .listeners
+            .iter()
+            .map(|listener| settings.hosts.iter().map(|host| machine(listener, host)).collect());
         Arc::new(House {
-            machine,
+            machines: machines.collect(),
             names,
             handles,
             ports: Ports::new(&settings.passive),
@@ -95,6 +105,11 @@ impl House {
             counters: Counters::default(),
             settings,
         })
+    }
+
+    /// What the machine of a connection is told, by its listener and the virtual server that it is at.
+    pub(super) fn machine(&self, entry: &Entry) -> &Arc<MachineSettings> {
+        &self.machines[entry.listener][entry.host().index()]
     }
 
     /// Whether other nodes share the store: else the ledger knows all that the store knows.

@@ -11,9 +11,9 @@ mod login;
 mod outcome;
 mod registry;
 mod ruling;
+mod secure;
 mod transfer;
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use tokio::task::JoinSet;
@@ -28,13 +28,14 @@ use driver::Driver;
 use outcome::{Closing, Outcome};
 use registry::Order;
 
+use crate::config::settings::ListenTls;
 use crate::events::Kind;
 use crate::ftp::effect::Ending;
 use crate::ftp::reply::{Reply, ReplyText};
 use crate::gate::{Admitted, Refusal};
 use crate::ledger::message;
 use crate::moment::Moment;
-use crate::net::{Listener, Peer, Stop, peer, socket};
+use crate::net::{Arrival, Listener, Peer, Stop, socket};
 use crate::waits::{self, Wait};
 
 /// Serves until told to stop, then lets sessions finish for as long as `timeouts.drain` says.
@@ -42,9 +43,9 @@ pub async fn serve(house: Arc<House>, listeners: Vec<Listener>, stop: Stop) {
     let follower = tokio::spawn(registry::follow_bans(house.clone()));
     let pause = house.settings.server.accept_pause;
     let mut accepting = JoinSet::new();
-    for listener in listeners {
+    for (number, listener) in listeners.into_iter().enumerate() {
         let house = house.clone();
-        accepting.spawn(listener.serve(stop.clone(), pause, move |stream, peer| meet(&house, stream, peer)));
+        accepting.spawn(listener.serve(stop.clone(), pause, move |stream, peer| meet(&house, number, stream, peer)));
     }
     while accepting.join_next().await.is_some() {}
 
@@ -62,21 +63,28 @@ pub async fn serve(house: Arc<House>, listeners: Vec<Listener>, stop: Stop) {
 }
 
 /// The gate decides before anything else is spent on a connection.
-fn meet(house: &Arc<House>, stream: std::net::TcpStream, peer: Peer) {
+fn meet(house: &Arc<House>, listener: usize, stream: std::net::TcpStream, peer: Peer) {
     let now = Moment::now();
-    match house.handles.gate.admit(peer, now) {
+    let rules = &house.settings.listeners[listener];
+    let admitted = if rules.serves(peer.ip()) { house.handles.gate.admit(peer, now) } else { Err(Refusal::NotServed) };
+    match admitted {
         Ok(admitted) => {
             counters::count(&house.counters().accepted);
-            tokio::spawn(story(house.clone(), stream, admitted, now));
+            tokio::spawn(story(house.clone(), listener, stream, admitted, now));
         }
         Err(refusal) => {
             outcome::refused(house, &refusal, peer);
+            // No text where a client expects TLS.
+            if rules.tls == ListenTls::Implicit {
+                return;
+            }
             let reply = match &refusal {
                 Refusal::Banned(ban) => {
                     let default = &house.settings.bans.message;
                     let text = message::expand(ban, default, peer.ip(), None, now, ReplyText::BYTES_MAX);
                     Reply::banned(&ReplyText::clean(&text))
                 }
+                Refusal::NotServed => Reply::network_not_served(),
                 _ => Reply::too_many_connections(),
             };
             socket::refuse(stream, reply.wire());
@@ -85,20 +93,20 @@ fn meet(house: &Arc<House>, stream: std::net::TcpStream, peer: Peer) {
 }
 
 /// One connection, whatever happens to it.
-async fn story(house: Arc<House>, stream: std::net::TcpStream, admitted: Admitted, since: Moment) {
+async fn story(house: Arc<House>, listener: usize, stream: std::net::TcpStream, admitted: Admitted, since: Moment) {
     let client = admitted.peer();
     let settings = &house.settings.server;
     let stream = socket::control(stream, settings.keepalive).and_then(|stream| Ok((stream.local_addr()?, stream)));
-    let fold = |local: SocketAddr| SocketAddr::new(peer::fold(local.ip()), local.port());
-    let (local, stream) = match stream {
-        Ok((local, stream)) => (fold(local), stream),
+    let (arrival, stream) = match stream {
+        Ok((local, stream)) => (Arrival::direct(client, local), stream),
         Err(error) => {
             debug!(peer = %client, %error, "connection.gone");
             return;
         }
     };
     let classes = house.handles.networks.classes_of(client.ip());
-    let entry = house.registry().enter(client, local, classes, since);
+    let place = (listener, house.handles.hosts.at(arrival.local.ip()));
+    let entry = house.registry().enter(arrival, place, classes, since);
     let closing = Closing::new(house, entry, admitted);
     let mut driver = Driver::new(closing, Control::Clear(stream));
     let outcome = meet_admitted(&mut driver).await;
@@ -126,7 +134,7 @@ async fn meet_admitted(driver: &mut Driver) -> Outcome {
 mod tests {
     use super::*;
 
-    fn bytes_of<A, B, C, D, F>(_: fn(A, B, C, D) -> F) -> usize {
+    fn bytes_of<A, B, C, D, E, F>(_: fn(A, B, C, D, E) -> F) -> usize {
         std::mem::size_of::<F>()
     }
 

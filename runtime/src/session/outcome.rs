@@ -148,6 +148,7 @@ pub(super) fn refused(house: &House, refusal: &Refusal, peer: Peer) {
     let counters = house.counters();
     let (counter, cause) = match refusal {
         Refusal::Banned(_) => (&counters.refused_banned, "banned"),
+        Refusal::NotServed => (&counters.refused_limit, "listener.from"),
         Refusal::TooManyConnections => (&counters.refused_limit, "limits.connections"),
         Refusal::TooManyFromAddress => (&counters.refused_limit, "limits.connections-per-address"),
         Refusal::TooManyUnauthenticated => (&counters.refused_limit, "limits.unauthenticated"),

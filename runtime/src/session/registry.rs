@@ -16,7 +16,7 @@ use super::house::{House, Names};
 use crate::events::{Event, Facts, Kind, Label, SessionFacts, TlsFacts};
 use crate::ledger::Ban;
 use crate::moment::Moment;
-use crate::net::Peer;
+use crate::net::{Arrival, HostId, Peer};
 
 /// All open sessions.
 #[derive(Debug, Default)]
@@ -30,8 +30,11 @@ pub struct Registry {
 #[derive(Debug)]
 pub(super) struct Entry {
     pub(super) id: u64,
+    pub(super) arrival: Arrival,
     pub(super) peer: Peer,
-    pub(super) local: SocketAddr,
+    /// Which of `Settings::listeners` it came through.
+    pub(super) listener: usize,
+    host: Mutex<HostId>,
     pub(super) since: Moment,
     pub(super) classes: Vec<Label>,
     pub(super) tls: OnceLock<Box<TlsFacts>>,
@@ -99,12 +102,20 @@ impl Registry {
         entries.iter().take(most).map(|entry| entry.open()).collect()
     }
 
-    pub(super) fn enter(&self, peer: Peer, local: SocketAddr, classes: Vec<Label>, since: Moment) -> Arc<Entry> {
+    pub(super) fn enter(
+        &self,
+        arrival: Arrival,
+        (listener, host): (usize, HostId),
+        classes: Vec<Label>,
+        since: Moment,
+    ) -> Arc<Entry> {
         let id = self.last.fetch_add(1, Ordering::Relaxed) + 1;
         let entry = Arc::new(Entry {
             id,
-            peer,
-            local,
+            arrival,
+            peer: arrival.peer,
+            listener,
+            host: Mutex::new(host),
             since,
             classes,
             tls: OnceLock::new(),
@@ -193,6 +204,15 @@ impl Entry {
         })
     }
 
+    /// The virtual server that the client is at.
+    pub(super) fn host(&self) -> HostId {
+        *self.host.lock()
+    }
+
+    pub(super) fn move_to(&self, host: HostId) {
+        *self.host.lock() = host;
+    }
+
     pub(super) fn name(&self, user: &str) {
         *self.who.lock() = Who { user: Some(user.into()), logged_in: false };
     }
@@ -217,10 +237,10 @@ impl Entry {
         let facts = Facts {
             site: names.site.clone(),
             node: names.node.clone(),
-            server: names.server.clone(),
+            server: names.servers[self.host().index()].clone(),
             connection: self.id,
             peer: SocketAddr::new(self.peer.ip(), self.peer.port()),
-            local: self.local,
+            local: self.arrival.local,
             classes: self.classes.clone(),
             user,
             logged_in,
@@ -276,7 +296,8 @@ mod tests {
 
     fn enter(registry: &Registry) -> Arc<Entry> {
         let address: SocketAddr = "127.0.0.1:1".parse().expect("address");
-        registry.enter(Peer::new(address), address, Vec::new(), Moment::from_millis(0))
+        let arrival = Arrival::direct(Peer::new(address), address);
+        registry.enter(arrival, (0, HostId::MAIN), Vec::new(), Moment::from_millis(0))
     }
 
     #[tokio::test]

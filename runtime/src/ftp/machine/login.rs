@@ -1,13 +1,37 @@
 //! USER, PASS and what came of them.
 
+use std::sync::Arc;
+
 use crate::auth::Secret;
 use crate::ftp::effect::{Effect, Effects, Ending, LoginAnswer, Question};
 use crate::ftp::listing::FactSet;
 use crate::ftp::reply::Reply;
 use crate::moment::Moment;
+use crate::net::Asked;
 
-use super::Machine;
 use super::state::{Doing, Login, Session};
+use super::{Machine, MachineSettings};
+
+/// RFC 7151: which virtual server is meant, before anybody has said who they are.
+pub(in crate::ftp) fn host(machine: &mut Machine, argument: &str, _: Moment, out: &mut Effects) {
+    if !matches!(machine.login, Login::Nobody) {
+        return out.say(Reply::host_too_late());
+    }
+    match Asked::parse(argument) {
+        Some(asked) => {
+            machine.doing = Doing::Choosing;
+            out.push(Effect::Ask(Question::Host(asked)));
+        }
+        None => out.say(Reply::bad_parameter()),
+    }
+}
+
+pub(super) fn chosen(machine: &mut Machine, chosen: Option<Arc<MachineSettings>>, out: &mut Effects) {
+    let Some(chosen) = chosen else { return out.say(Reply::host_unknown()) };
+    out.say(Reply::greeting(&chosen.banner));
+    let before = std::mem::replace(&mut machine.control.settings, chosen);
+    machine.control.first.get_or_insert(before);
+}
 
 /// Answered alike whether the name exists or not. A second USER starts the login anew.
 pub(in crate::ftp) fn user(machine: &mut Machine, name: &str, _: Moment, out: &mut Effects) {
@@ -43,6 +67,10 @@ pub(in crate::ftp) fn rein(machine: &mut Machine, _: &str, _: Moment, out: &mut 
     }
     forget(machine, out);
     machine.control.facts = FactSet::USUAL;
+    if let Some(first) = machine.control.first.take() {
+        machine.control.settings = first;
+        out.push(Effect::LeaveHost);
+    }
     out.say(Reply::ready_again());
 }
 

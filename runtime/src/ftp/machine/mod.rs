@@ -67,7 +67,7 @@ impl Machine {
     /// For a connection that the gate has not let in yet.
     pub fn new(settings: impl Into<Arc<MachineSettings>>) -> Machine {
         Machine {
-            control: Control { settings: settings.into(), channel: Channel::Clear, facts: FactSet::USUAL },
+            control: Control { settings: settings.into(), first: None, channel: Channel::Clear, facts: FactSet::USUAL },
             login: Login::Nobody,
             doing: Doing::Unadmitted,
             waiting: VecDeque::new(),
@@ -270,6 +270,7 @@ impl Machine {
         let asked = std::mem::replace(&mut self.doing, Doing::Idle);
         match (asked, answer) {
             (Doing::Checking, Answer::Login(answer)) => login::answered(self, answer, out),
+            (Doing::Choosing, Answer::Host(chosen)) => login::chosen(self, chosen, out),
             (Doing::Noticing(Notice::Mismatch), Answer::Ruled(ruled)) => {
                 let text = match &ruled {
                     Ruled::Refuse { text: Some(text), .. } => Reply::closing(Some(text)),

@@ -18,6 +18,8 @@ use super::files::FileStep;
 #[derive(Debug)]
 pub(super) struct Control {
     pub(super) settings: Arc<MachineSettings>,
+    /// Before HOST chose others.
+    pub(super) first: Option<Arc<MachineSettings>>,
     pub(super) channel: Channel,
     pub(super) facts: FactSet,
 }
@@ -92,6 +94,7 @@ pub(super) enum Doing {
     Upgrading { private_data: bool },
     Checking,
     Noticing(Notice),
+    Choosing,
     Listening(Wanted),
     Noting,
     File(FileStep),

@@ -22,6 +22,7 @@ fixed! {
     // The connection as a whole. lftp backs off when it reads "Too many connections"; FileZilla tries
     // again after a 4yz and stops for good after a 5yz.
     too_many_connections: "421 Too many connections, try again later.";
+    network_not_served: "421 Your network is not served here.";
     shutting_down: "421 The server is shutting down.";
     login_timeout: "421 Login timeout.";
     idle_timeout: "421 Idle timeout.";
@@ -65,6 +66,8 @@ fixed! {
     ready_again: "220 Ready for a new user.";
 
     // Login.
+    host_too_late: "503 HOST comes before USER.";
+    host_unknown: "504 There is no such host here.";
     need_password: "331 Password required.";
     logged_in: "230 Login successful.";
     authentication_failed: "530 Authentication failed.";

@@ -89,6 +89,7 @@ fn fitting(question: &Question, choice: u8) -> Answer {
         Question::Login { .. } => Answer::Login(LoginAnswer::Denied),
         Question::UnknownCommand { .. } | Question::Mismatch(_) => Answer::Ruled(Ruled::Proceed),
         Question::Listen { .. } => Answer::Listening(good.then(|| "192.0.2.7:50001".parse().expect("address"))),
+        Question::Host(_) => Answer::Host(good.then(|| std::sync::Arc::new(settings()))),
         Question::Active(_) => Answer::Active(good),
         Question::File(_) if !good => Answer::File(Err(file_error(choice / 4))),
         Question::File(_) => any_file_answer(choice),
@@ -153,7 +154,8 @@ impl Count {
                 }
                 Effect::StartTls => self.upgrading = true,
                 Effect::End(_) => ended = true,
-                Effect::Transfer(_) | Effect::AbortTransfer | Effect::DropData | Effect::Logout => {}
+                Effect::Transfer(_) | Effect::AbortTransfer | Effect::DropData => {}
+                Effect::Logout | Effect::LeaveHost => {}
             }
         }
         prop_assert_eq!(ended, ended && self.machine.ended());

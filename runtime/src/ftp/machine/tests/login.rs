@@ -147,12 +147,26 @@ fn t_05_on_an_implicit_listener_data_is_protected_from_the_start() {
 }
 
 #[test]
+fn host_chooses_a_server_before_user_and_rein_forgets_it() {
+    let mut world = World::new();
+    assert_eq!(world.send("HOST shop.example"), "220 Shop\r\n");
+    assert_eq!(world.send("HOST elsewhere.example"), "504 There is no such host here.\r\n");
+    assert_eq!(world.send("HOST shop.example:21"), "501 Invalid parameter.\r\n");
+    assert_eq!(world.send("HOST"), "501 Syntax error: command needs an argument.\r\n");
+    world.send("USER alice");
+    assert_eq!(world.send("HOST shop.example"), "503 HOST comes before USER.\r\n");
+    world.send("REIN");
+    assert_eq!(world.others, ["logout", "leave-host"]);
+    assert_eq!(world.send("HOST shop.example"), "220 Shop\r\n");
+}
+
+#[test]
 fn features_are_the_same_before_and_after_login() {
     let before = World::new().send("FEAT");
     assert_eq!(before, World::logged_in().send("FEAT"));
     assert_eq!(
         before,
-        "211-Features supported:\r\n AUTH TLS\r\n AUTH SSL\r\n PBSZ\r\n PROT\r\n UTF8\r\n CLNT\r\n LANG EN*\r\n \
+        "211-Features supported:\r\n AUTH TLS\r\n AUTH SSL\r\n PBSZ\r\n PROT\r\n HOST\r\n UTF8\r\n CLNT\r\n LANG EN*\r\n \
          REST STREAM\r\n EPSV\r\n EPRT\r\n MLST type*;perm*;size*;modify*;unique*;unix.mode;\r\n SIZE\r\n MDTM\r\n \
          MFMT\r\n TVFS\r\n211 End FEAT.\r\n"
     );
@@ -261,9 +275,9 @@ fn small_commands_have_their_answers() {
         ("LANG de", "504 Replies are in English only.\r\n"),
         ("ACCT x", "202 ACCT is superfluous.\r\n"),
         ("ADAT x", "503 No security data is expected.\r\n"),
-        ("HOST x", "502 Command not offered.\r\n"),
+        ("HOST x", "504 There is no such host here.\r\n"),
         ("HELP noop", "214 NOOP: do nothing\r\n"),
-        ("HELP HOST", "501 Unrecognized command.\r\n"),
+        ("HELP ADAT", "501 Unrecognized command.\r\n"),
         ("SITE EXEC ls", "500 Unrecognized SITE command.\r\n"),
         ("QUIT", "221 Goodbye.\r\n"),
     ] {

@@ -5,12 +5,15 @@ mod files;
 mod login;
 mod transfers;
 
+use std::sync::Arc;
+
 use crate::ftp::effect::{
     Answer, Effect, Ending, Entry, EntryKind, FileAnswer, FileError, FileQuestion, Input, LoginAnswer, May, Question,
     Ruled, Transfer,
 };
 use crate::ftp::line::Line;
 use crate::moment::Moment;
+use crate::net::Asked;
 use crate::vfs::VirtualPath;
 
 use super::{Machine, MachineSettings};
@@ -107,6 +110,7 @@ impl World {
                 Effect::AbortTransfer => self.others.push("abort"),
                 Effect::DropData => self.others.push("drop-data"),
                 Effect::Logout => self.others.push("logout"),
+                Effect::LeaveHost => self.others.push("leave-host"),
                 Effect::End(ending) => self.ended = Some(ending),
             }
         }
@@ -139,6 +143,10 @@ fn answer(question: &Question) -> Answer {
         Question::Login { .. } => Answer::Login(LoginAnswer::Denied),
         Question::UnknownCommand { .. } | Question::Mismatch(_) => Answer::Ruled(Ruled::Proceed),
         Question::Listen { .. } => Answer::Listening(Some("192.0.2.7:50001".parse().expect("address"))),
+        Question::Host(asked) => {
+            let shop = || Arc::new(MachineSettings { banner: "Shop".to_owned(), ..settings() });
+            Answer::Host((*asked == Asked::Name("shop.example".to_owned())).then(shop))
+        }
         Question::Active(address) => Answer::Active(address.ip().to_string() == "192.0.2.9"),
         Question::File(question) => Answer::File(file_answer(question)),
     }
