@@ -17,6 +17,7 @@ pub mod memcached;
 pub mod place;
 pub mod process;
 pub mod program;
+pub mod recorder;
 pub mod scenario;
 pub mod server;
 pub mod swap;

@@ -30,7 +30,7 @@ pub fn guest(name: &str) -> PathBuf {
     let file = match std::env::var_os("PORTCULLIS_GUESTS") {
         Some(folder) => PathBuf::from(folder).join(format!("{name}.wasm")),
         None => repository().join(match name {
-            "hostile" => "tests/hostile/hostile.wasm".to_owned(),
+            "hostile" | "recorder" => format!("tests/{name}/{name}.wasm"),
             "first-policy" => "examples/policies/rust/first-policy.wasm".to_owned(),
             built_in => format!("policies/built/{built_in}.wasm"),
         }),

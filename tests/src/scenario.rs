@@ -324,6 +324,7 @@ impl Happening {
             logged_in: matches!(kind, Kind::LoginSucceeded),
             session,
             tls: None,
+            history: None,
             store_degraded: false,
         };
         Event { at: now, facts, kind }

@@ -37,8 +37,12 @@ pub(super) fn settings(top: &mut Section<'_, '_>, base: &Path) -> Settings {
     bans.protected
         .extend(listeners.iter().filter_map(|listener| listener.proxy.as_ref()).flat_map(|proxy| &proxy.from));
     let networks = top.section("networks", networks);
-    let policies = top.section("policies", |at| policies(at, &mut timeouts));
-    let chain = chain(top, base);
+    let whose = Whose {
+        servers: hosts.iter().map(|host| host.name.clone()).collect(),
+        classes: networks.keys().cloned().collect(),
+    };
+    let policies = top.section("policies", |at| policies(at, &whose, &mut timeouts));
+    let chain = chain(top, base, &whose);
     let keys = top.section_over("keys", "policies", |at| keys(at, base));
     let admin = top.section("admin", |at| admin(at, &mut timeouts));
     let log = top.section("log", log);
@@ -290,12 +294,13 @@ fn network(text: &str) -> Option<IpNet> {
     })
 }
 
-fn policies(at: &mut Section<'_, '_>, timeouts: &mut Timeouts) -> Policies {
+fn policies(at: &mut Section<'_, '_>, whose: &Whose, timeouts: &mut Timeouts) -> Policies {
     // Read here too, so that a mistake in what holds for all is told once, and at its own place.
     mode(at);
     on_error(at);
     instance(at);
     grants(at);
+    concerns(at, whose);
     at.section("bounds", bounds);
     timeouts.ruling = at.span("deadline", millis(1)..=seconds(30));
     let cores = || std::thread::available_parallelism().map_or(1, usize::from);
@@ -307,13 +312,14 @@ fn policies(at: &mut Section<'_, '_>, timeouts: &mut Timeouts) -> Policies {
         reload_quiet: at.span("reload-quiet", millis(10)..=seconds(60)),
         longest_delay: at.span("longest-delay", Duration::ZERO..=seconds(60)),
         bans_per_verdict: at.count("bans-per-verdict", 1..=100),
+        history: at.span("history", seconds(DAY)..=seconds(365 * DAY)),
         failure_log_interval: at.span("failure-log-interval", seconds(1)..=seconds(DAY)),
         reload_poll: at.span("reload-poll", millis(100)..=seconds(HOUR)),
         remembered_keys: at.count("remembered-keys", 0..=10_000_000),
     }
 }
 
-fn chain(top: &mut Section<'_, '_>, base: &Path) -> Vec<PolicySettings> {
+fn chain(top: &mut Section<'_, '_>, base: &Path, whose: &Whose) -> Vec<PolicySettings> {
     let mut names = std::collections::BTreeSet::new();
     let chain = top.list_over("policy", "policies", "name", |at| {
         let takes = "1 to 40 lower-case letters, digits or \"-\"";
@@ -325,11 +331,27 @@ fn chain(top: &mut Section<'_, '_>, base: &Path) -> Vec<PolicySettings> {
         let source = source(at, base);
         let (mode, on_error) = (mode(at), on_error(at));
         let (instance, grants) = (instance(at), grants(at));
+        let (servers, classes) = concerns(at, whose);
         let settings = free_table(at, "settings");
         let bounds = at.section("bounds", bounds);
-        PolicySettings { name, source, mode, settings, on_error, instance, grants, bounds }
+        PolicySettings { name, source, mode, settings, on_error, instance, grants, servers, classes, bounds }
     });
     chain.into_iter().filter(|policy| policy.mode != Mode::Off).collect()
+}
+
+/// Whose clients a policy can be asked about.
+struct Whose {
+    servers: Vec<String>,
+    classes: Vec<String>,
+}
+
+fn concerns(at: &mut Section<'_, '_>, whose: &Whose) -> (Vec<String>, Vec<String>) {
+    let one_of = |known: &[String], text: &str| known.iter().find(|name| *name == text).cloned();
+    let servers =
+        at.list("servers", "a list of names of virtual servers", usize::MAX, |name| one_of(&whose.servers, name));
+    let classes =
+        at.list("classes", "a list of names of `[networks]`", usize::MAX, |name| one_of(&whose.classes, name));
+    (servers, classes)
 }
 
 fn keys(at: &mut Section<'_, '_>, base: &Path) -> PolicySettings {
@@ -342,6 +364,8 @@ fn keys(at: &mut Section<'_, '_>, base: &Path) -> PolicySettings {
         instance: instance(at),
         // A key policy imports nothing: it is a pure function of its settings and arguments.
         grants: Vec::new(),
+        servers: Vec::new(),
+        classes: Vec::new(),
         bounds: at.section("bounds", bounds),
     }
 }
@@ -374,13 +398,14 @@ fn instance(at: &mut Section<'_, '_>) -> Instance {
 }
 
 fn grants(at: &mut Section<'_, '_>) -> Vec<Grant> {
-    let takes = "a list of \"store\", \"bans\", \"networks\", \"clock\", \"log\"";
+    let takes = "a list of \"store\", \"bans\", \"networks\", \"clock\", \"log\", \"metrics\"";
     at.list("grants", takes, usize::MAX, |grant| match grant {
         "store" => Some(Grant::Store),
         "bans" => Some(Grant::Bans),
         "networks" => Some(Grant::Networks),
         "clock" => Some(Grant::Clock),
         "log" => Some(Grant::Log),
+        "metrics" => Some(Grant::Metrics),
         _ => None,
     })
 }
@@ -396,6 +421,7 @@ fn bounds(at: &mut Section<'_, '_>) -> Bounds {
         key_bytes: at.size("key-bytes", 1..=1024),
         value_bytes: at.size("value-bytes", 1..=MIB),
         log_lines: at.count("log-lines", 0..=10_000),
+        metric_series: at.count("metric-series", 0..=10_000),
         suspend_after: at.count("suspend-after", 1..=1000),
         suspend_for: at.span("suspend-for", millis(100)..=seconds(HOUR)),
         at_once: at.count("at-once", 1..=1000),

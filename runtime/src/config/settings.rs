@@ -301,6 +301,8 @@ pub struct Policies {
     pub failure_log_interval: Duration,
     /// Answers of the key policy that are remembered.
     pub remembered_keys: usize,
+    /// How long the pool remembers who succeeded from a network, for the fact `history`.
+    pub history: Duration,
     /// Longest delay (tarpit) that a verdict may ask for.
     pub longest_delay: Duration,
     /// Bans in one verdict.
@@ -324,6 +326,10 @@ pub struct PolicySettings {
     pub instance: Instance,
     /// Host interfaces that it may import.
     pub grants: Vec<Grant>,
+    /// Virtual servers whose clients it is asked about; none: all.
+    pub servers: Vec<String>,
+    /// Classes of clients that it is asked about; none: all.
+    pub classes: Vec<String>,
     /// Its bounds.
     pub bounds: Bounds,
 }
@@ -378,6 +384,7 @@ pub enum Grant {
     Networks,
     Clock,
     Log,
+    Metrics,
 }
 
 /// The bounds of one policy.
@@ -401,6 +408,8 @@ pub struct Bounds {
     pub value_bytes: usize,
     /// Log lines a second.
     pub log_lines: u32,
+    /// Counters of its own in the server's metrics.
+    pub metric_series: usize,
     /// Failures in a row after which it is suspended.
     pub suspend_after: u32,
     /// Pause after which a suspended policy is tried with one call.

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use serde::{Deserialize, Serialize};
 
 use super::label::Label;
+use super::occasion::Occasion;
 use crate::moment::Moment;
 
 /// Something that happened on a connection.
@@ -45,6 +46,9 @@ pub struct Facts {
     pub session: SessionFacts,
     /// The control connection's TLS.
     pub tls: Option<TlsFacts>,
+    /// What the pool remembers of this peer and user, if a policy asked for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub history: Option<History>,
     /// The shared store is away: counters are this node's alone.
     pub store_degraded: bool,
 }
@@ -82,6 +86,17 @@ pub struct TlsFacts {
     pub client_certificate: Option<String>,
 }
 
+/// What the pool remembers of a peer and a user.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct History {
+    /// Last success of this user from this network.
+    pub last_success: Option<Moment>,
+    /// Distinct users that succeeded from this network in the last 24 hours.
+    pub good_users: u32,
+    /// Bans of this peer in the last 7 days.
+    pub earlier_bans: u32,
+}
+
 /// Why a login failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -111,6 +126,18 @@ pub struct LoginFailure {
     pub attempt_tag: u16,
 }
 
+/// A client's text as events carry it: no control characters, at most `most` bytes, whole characters.
+pub fn plain(text: &str, most: usize) -> String {
+    let mut plain = String::new();
+    for mark in text.chars().map(|mark| if mark.is_control() { '?' } else { mark }) {
+        if plain.len() + mark.len_utf8() > most {
+            break;
+        }
+        plain.push(mark);
+    }
+    plain
+}
+
 /// A command line. PASS and ACCT come without their argument.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Command {
@@ -118,6 +145,56 @@ pub struct Command {
     pub verb: String,
     /// The argument, cut at 512 bytes, control characters replaced.
     pub argument: Option<String>,
+}
+
+/// Which way a transfer goes, as the client sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Direction {
+    /// STOR, APPE and the like.
+    Upload,
+    /// RETR.
+    Download,
+    /// LIST, NLST, MLSD.
+    Listing,
+}
+
+/// A file or a listing on its way.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Transfer {
+    /// Which way.
+    pub direction: Direction,
+    /// As the client sees it, starting with `/`.
+    pub path: String,
+    /// Bytes on the data connection so far.
+    pub bytes: u64,
+    /// Since the transfer began.
+    pub milliseconds: u64,
+}
+
+/// How a transfer ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TransferResult {
+    /// All of it has moved.
+    Complete,
+    /// The client gave it up: ABOR, or the end of its connection.
+    Aborted,
+    /// No byte moved for too long, or no data connection came in time.
+    TimedOut,
+    /// A policy, a permission or the file system said no.
+    Refused,
+    /// The data connection or the disk broke.
+    Failed,
+}
+
+/// What an operator or a tool raised.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Custom {
+    /// The raiser's name for it.
+    pub name: String,
+    /// JSON.
+    pub data: String,
 }
 
 /// What happened. The names are those of `wit/`.
@@ -128,48 +205,63 @@ pub enum Kind {
     Connect,
     /// The control connection is protected.
     TlsEstablished,
+    /// The handshake on the control connection failed, for this reason.
+    TlsFailed(String),
     /// PASS came; nothing was checked yet. Holds the attempt tag.
     LoginAttempt(u16),
     /// The user is in.
     LoginSucceeded,
     /// The user is not.
     LoginFailed(LoginFailure),
+    /// A command of a user who is logged in; nothing of it was done yet.
+    Command(Command),
     /// A verb that the server does not know.
     CommandUnknown(Command),
     /// Another protocol on this port: `http`, `ssh`, `smtp`, `tls-on-plain-port`, `other`.
     ProtocolMismatch(String),
+    /// A file or a listing is about to move.
+    TransferStarted(Transfer),
+    /// It has ended.
+    TransferEnded {
+        /// What had moved by then.
+        transfer: Transfer,
+        /// How it ended.
+        result: TransferResult,
+    },
     /// A named wait ran out.
     Timeout(String),
+    /// A limit was reached: its key under `[limits]`.
+    LimitReached(String),
     /// The connection's end, in one word; see the session's `Outcome`.
     Disconnected(String),
+    /// Raised by an operator or a tool.
+    Custom(Custom),
 }
 
 impl Kind {
-    /// The name under which a policy subscribes to it.
-    pub const fn name(&self) -> &'static str {
+    /// Its kind alone.
+    pub const fn occasion(&self) -> Occasion {
         match self {
-            Kind::Connect => "connect",
-            Kind::TlsEstablished => "tls-established",
-            Kind::LoginAttempt(_) => "login-attempt",
-            Kind::LoginSucceeded => "login-succeeded",
-            Kind::LoginFailed(_) => "login-failed",
-            Kind::CommandUnknown(_) => "command-unknown",
-            Kind::ProtocolMismatch(_) => "protocol-mismatch",
-            Kind::Timeout(_) => "timeout",
-            Kind::Disconnected(_) => "disconnected",
+            Kind::Connect => Occasion::Connect,
+            Kind::TlsEstablished => Occasion::TlsEstablished,
+            Kind::TlsFailed(_) => Occasion::TlsFailed,
+            Kind::LoginAttempt(_) => Occasion::LoginAttempt,
+            Kind::LoginSucceeded => Occasion::LoginSucceeded,
+            Kind::LoginFailed(_) => Occasion::LoginFailed,
+            Kind::Command(_) => Occasion::Command,
+            Kind::CommandUnknown(_) => Occasion::CommandUnknown,
+            Kind::ProtocolMismatch(_) => Occasion::ProtocolMismatch,
+            Kind::TransferStarted(_) => Occasion::TransferStarted,
+            Kind::TransferEnded { .. } => Occasion::TransferEnded,
+            Kind::Timeout(_) => Occasion::Timeout,
+            Kind::LimitReached(_) => Occasion::LimitReached,
+            Kind::Disconnected(_) => Occasion::Disconnected,
+            Kind::Custom(_) => Occasion::Custom,
         }
     }
 
-    /// All names that this server emits.
-    pub const NAMES: [&'static str; 9] = [
-        "connect",
-        "tls-established",
-        "login-attempt",
-        "login-succeeded",
-        "login-failed",
-        "command-unknown",
-        "protocol-mismatch",
-        "timeout",
-        "disconnected",
-    ];
+    /// The name under which a policy subscribes to it.
+    pub const fn name(&self) -> &'static str {
+        self.occasion().name()
+    }
 }

@@ -5,8 +5,13 @@
 
 pub mod event;
 pub mod label;
+pub mod occasion;
 pub mod recent;
 
-pub use event::{Cause, Command, Event, Facts, Kind, LoginFailure, SessionFacts, TlsFacts};
+pub use event::{
+    Cause, Command, Custom, Direction, Event, Facts, History, Kind, LoginFailure, SessionFacts, TlsFacts, Transfer,
+    TransferResult, plain,
+};
 pub use label::Label;
+pub use occasion::Occasion;
 pub use recent::Recent;

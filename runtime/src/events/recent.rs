@@ -53,7 +53,15 @@ impl Recent {
 
     /// Whether an event of this kind is worth remembering.
     pub const fn speaks_against(kind: &Kind) -> bool {
-        matches!(kind, Kind::LoginFailed(_) | Kind::CommandUnknown(_) | Kind::ProtocolMismatch(_) | Kind::Timeout(_))
+        matches!(
+            kind,
+            Kind::LoginFailed(_)
+                | Kind::CommandUnknown(_)
+                | Kind::ProtocolMismatch(_)
+                | Kind::TlsFailed(_)
+                | Kind::Timeout(_)
+                | Kind::LimitReached(_)
+        )
     }
 
     /// Remembers an event. Only those that can speak against a client are worth the room.
@@ -169,6 +177,7 @@ mod tests {
                     bytes_out: 0,
                 },
                 tls: None,
+                history: None,
                 store_degraded: false,
             },
             kind,

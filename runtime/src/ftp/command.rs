@@ -23,6 +23,17 @@ pub enum Parsed<'a> {
     },
 }
 
+/// A command of the table as events tell it: its verb, and its argument where that is no secret.
+pub fn told(line: Line<'_>) -> Option<(&'static str, Option<String>)> {
+    match parse(line) {
+        Parsed::Known(command, argument) => {
+            let secret = argument.is_empty() || matches!(command.verb(), "PASS" | "ACCT");
+            Some((command.verb(), (!secret).then(|| shown(argument))))
+        }
+        Parsed::Foreign(_) | Parsed::Unknown { .. } => None,
+    }
+}
+
 /// Verb, one space, argument: further spaces belong to the argument, since names may start or end with one.
 pub fn parse(line: Line<'_>) -> Parsed<'_> {
     let (verb, argument) = line.text().split_once(' ').unwrap_or((line.text(), ""));

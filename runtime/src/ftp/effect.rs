@@ -48,6 +48,20 @@ pub enum Input<'a> {
     },
     /// The transfer is over.
     TransferDone(TransferEnd),
+    /// In place of `TransferReady`: a policy refused the transfer.
+    TransferRefused {
+        /// For the client.
+        text: Option<ReplyText>,
+        /// End the connection as well.
+        close: bool,
+    },
+    /// In place of a line: a policy refused that command.
+    Refused {
+        /// For the client.
+        text: Option<ReplyText>,
+        /// End the connection as well.
+        close: bool,
+    },
     /// The login deadline, the idle deadline or another session-wide wait ran out.
     Expired(crate::waits::Wait),
     /// The server is stopping.
@@ -67,6 +81,8 @@ pub enum Effect {
     Ask(Question),
     /// Move a file or a listing.
     Transfer(Transfer),
+    /// Tell that a limit was reached: its key under `[limits]`.
+    Limit(&'static str),
     /// Stop the transfer under way; it ends with `Input::TransferDone(TransferEnd::Aborted)`.
     AbortTransfer,
     /// Close the passive listener or forget the active address; a transfer under way is not touched.

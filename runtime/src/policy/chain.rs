@@ -7,9 +7,10 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwap;
 
 use super::contract::v0_1::{self, ban::portcullis::policy::types as wit};
-use super::describe::bit;
+use super::describe::HISTORY;
 use super::engine::Engine;
 use super::fault::LoadError;
+use super::history::Memory;
 use super::link::Link;
 use super::load::{self, Role};
 use super::offer::Deps;
@@ -17,7 +18,8 @@ use super::ruling::{Decision, Ruling};
 use super::status::{PolicyStatus, ReloadAttempt, ReloadReport};
 use super::{digest, text};
 use crate::config::settings::{Mode, OnError, Policies as Bounds, PolicySettings, Settings};
-use crate::events::Event;
+use crate::events::{Event, Facts, Occasion};
+use crate::ledger::Subject;
 use crate::moment::Moment;
 use crate::waits::{self, Wait};
 
@@ -33,6 +35,9 @@ pub struct Policies {
     chain: ArcSwap<Chain>,
     /// One bit for each event kind that some policy wants.
     wanted: AtomicU32,
+    /// Of these, those whose history some policy wants too.
+    with_history: AtomicU32,
+    history: Memory,
     /// One reload at a time; the last attempt.
     loading: tokio::sync::Mutex<()>,
     attempt: parking_lot::Mutex<Option<Attempt>>,
@@ -57,9 +62,11 @@ impl Policies {
             engine,
             bounds: Arc::new(settings.policies.clone()),
             ruling: settings.timeouts.ruling,
+            history: Memory::new(&deps, settings.policies.history, settings.store.value_bytes),
             deps,
             chain: ArcSwap::from_pointee(Chain { links: Vec::new() }),
             wanted: AtomicU32::new(0),
+            with_history: AtomicU32::new(0),
             loading: tokio::sync::Mutex::new(()),
             attempt: parking_lot::Mutex::new(None),
         };
@@ -68,41 +75,63 @@ impl Policies {
     }
 
     /// Does any policy want events of this kind? Costs nanoseconds: an event that nobody wants is not made.
-    pub fn wants(&self, kind: &str) -> bool {
-        match self.wanted.load(Relaxed) {
-            0 => false,
-            wanted => bit(kind).is_some_and(|bit| wanted & bit != 0),
+    pub fn wants(&self, occasion: Occasion) -> bool {
+        self.wanted.load(Relaxed) & occasion.bit() != 0
+    }
+
+    /// Adds the facts that cost something, where a policy that wants the event asks for them.
+    pub async fn supply(&self, event: &mut Event) {
+        if self.with_history.load(Relaxed) & event.kind.occasion().bit() != 0 {
+            event.facts.history = self.history.tell(&event.facts, event.at).await;
         }
+    }
+
+    /// Remembers that a user is in, if some policy asks for history.
+    pub async fn remember_success(&self, facts: &Facts, now: Moment) {
+        if self.with_history.load(Relaxed) != 0
+            && let Some(user) = &facts.user
+        {
+            self.history.succeeded(facts.peer.ip(), user, now).await;
+        }
+    }
+
+    /// Remembers a ban that a policy imposed, if some policy asks for history.
+    pub async fn remember_ban(&self, subject: &Subject, now: Moment) {
+        if self.with_history.load(Relaxed) != 0 {
+            self.history.banned(subject, now).await;
+        }
+    }
+
+    /// Whether anything is remembered at all.
+    pub fn remembers(&self) -> bool {
+        self.with_history.load(Relaxed) != 0
     }
 
     /// Asks the policies that want the event, in order, until one decides. Ends within the deadline for
     /// rulings, whatever the guests do; they run on threads of their own.
     pub async fn decide(&self, event: &Event) -> Ruling {
-        if !self.wants(event.kind.name()) {
+        let occasion = event.kind.occasion();
+        if !self.wants(occasion) {
             return Ruling::default();
         }
         let chain = self.chain.load_full();
         let deadline = Instant::now() + self.ruling.saturating_sub(GRACE);
-        let (engine, bounds, asked) = (self.engine.clone(), self.bounds.clone(), v0_1::event(event));
-        let (links, kind) = (chain.clone(), bit(event.kind.name()).unwrap_or_default());
-        let work = self.engine.run(async move { links.decide(&engine, &bounds, &asked, kind, deadline).await });
+        let (engine, bounds, asked) = (self.engine.clone(), self.bounds.clone(), Asked::new(event));
+        let links = chain.clone();
+        let work = self.engine.run(async move { links.decide(&engine, &bounds, &asked, deadline).await });
         match waits::for_at_most(self.ruling, Wait::Ruling, work).await {
             Ok(Ok(ruling)) => ruling,
             Ok(Err(_)) | Err(_) => {
-                tracing::warn!(
-                    event = event.kind.name(),
-                    "policy.no-ruling: the guests' threads did not answer in time"
-                );
-                chain.unanswered(kind)
+                tracing::warn!(event = occasion.name(), "policy.no-ruling: the guests' threads did not answer in time");
+                chain.unanswered(&Asked::new(event))
             }
         }
     }
 
     /// As [`Self::decide`], on the caller's own thread: for benches, and tools that have nothing else to do.
     pub async fn decide_here(&self, event: &Event) -> Ruling {
-        let Some(kind) = bit(event.kind.name()) else { return Ruling::default() };
         let deadline = Instant::now() + self.ruling;
-        self.chain.load_full().decide(&self.engine, &self.bounds, &v0_1::event(event), kind, deadline).await
+        self.chain.load_full().decide(&self.engine, &self.bounds, &Asked::new(event), deadline).await
     }
 
     /// Puts another chain in force, all of it or nothing. Policies with the same bytes and settings stay as
@@ -164,9 +193,12 @@ impl Policies {
         }
         let gone = |link: &&Arc<Link>| !links.iter().any(|new: &Arc<Link>| new.stamp.name == link.stamp.name);
         report.removed = old.links.iter().filter(gone).map(|link| link.stamp.name.clone()).collect();
-        let wanted = links.iter().fold(0, |all, link| all | link.wanted);
+        let wanted = |links: &[Arc<Link>]| links.iter().fold(0, |all, link| all | link.wanted);
+        let all = wanted(&links);
+        let remembering: Vec<_> = links.iter().filter(|link| link.facts & HISTORY != 0).cloned().collect();
         self.chain.store(Arc::new(Chain { links }));
-        self.wanted.store(wanted, Relaxed);
+        self.wanted.store(all, Relaxed);
+        self.with_history.store(wanted(&remembering), Relaxed);
         Ok(report)
     }
 
@@ -193,22 +225,38 @@ impl std::fmt::Debug for Policies {
     }
 }
 
+/// An event as guests see it, and the facts that only those see who ask for them.
+struct Asked {
+    occasion: u32,
+    event: wit::Event,
+    costly: v0_1::CostlyFacts,
+}
+
+impl Asked {
+    fn new(event: &Event) -> Asked {
+        Asked {
+            occasion: event.kind.occasion().bit(),
+            event: v0_1::event(event),
+            costly: v0_1::CostlyFacts::of(&event.facts),
+        }
+    }
+
+    /// Whether a policy is asked about it.
+    fn is_for(&self, link: &Link) -> bool {
+        link.wanted & self.occasion != 0 && link.concerns(&self.event.server, &self.event.classes)
+    }
+}
+
 impl Chain {
-    async fn decide(
-        &self,
-        engine: &Engine,
-        bounds: &Bounds,
-        event: &wit::Event,
-        kind: u32,
-        deadline: Instant,
-    ) -> Ruling {
+    async fn decide(&self, engine: &Engine, bounds: &Bounds, asked: &Asked, deadline: Instant) -> Ruling {
         let left = deadline.saturating_duration_since(Instant::now());
         let Ok(Ok(_turn)) = waits::for_at_most(left, Wait::Ruling, engine.decisions.acquire()).await else {
-            return self.unanswered(kind);
+            return self.unanswered(asked);
         };
         let mut ruling = Ruling::default();
-        for link in self.links.iter().filter(|link| link.wanted & kind != 0) {
-            let verdict = link.ask(engine, event, deadline, bounds).await;
+        for link in self.links.iter().filter(|link| asked.is_for(link)) {
+            let event = asked.costly.with(&asked.event, link.facts);
+            let verdict = link.ask(engine, &event, deadline, bounds).await;
             if link.settings.mode == Mode::Observe {
                 continue;
             }
@@ -231,9 +279,9 @@ impl Chain {
     }
 
     /// Nobody could be asked: the first policy whose failure refuses speaks.
-    fn unanswered(&self, kind: u32) -> Ruling {
-        let asked = |link: &&Arc<Link>| link.wanted & kind != 0 && link.settings.mode == Mode::Enforce;
-        match self.links.iter().filter(asked).find(|link| link.settings.on_error == OnError::Refuse) {
+    fn unanswered(&self, asked: &Asked) -> Ruling {
+        let speaks = |link: &&Arc<Link>| asked.is_for(link) && link.settings.mode == Mode::Enforce;
+        match self.links.iter().filter(speaks).find(|link| link.settings.on_error == OnError::Refuse) {
             None => Ruling::default(),
             Some(link) => Ruling { decision: on_error(link), by: Some(link.stamp.clone()), ..Ruling::default() },
         }

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::fault::{LoadFault, SETTING_FAULTS_MAX, SettingFault};
 use super::text;
-use crate::events::Kind;
+use crate::events::Occasion;
 
 /// What a component says of itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -34,7 +34,15 @@ pub(super) struct HostInfo {
 
 /// What this server knows.
 pub(super) const HOST: HostInfo =
-    HostInfo { version: env!("CARGO_PKG_VERSION"), events: &Kind::NAMES, facts: &[], effects: &[] };
+    HostInfo { version: env!("CARGO_PKG_VERSION"), events: &Occasion::NAMES, facts: &FACTS, effects: &[] };
+
+/// Facts that a policy asks for by name, and the bit of each in a set of them. `place` is none of them: there
+/// is no database of places yet.
+pub(super) const FACTS: [&str; 2] = ["history", "ja4"];
+/// The bit of `history`.
+pub(super) const HISTORY: u32 = 1;
+/// The bit of `ja4`.
+pub(super) const JA4: u32 = 2;
 
 const NAME_BYTES_MAX: usize = 40;
 const WORDS_BYTES_MAX: usize = 200;
@@ -61,15 +69,17 @@ impl Description {
         unknown(&self.facts, HOST.facts).map_or(Ok(()), |names| Err(LoadFault::UnknownFacts(names)))
     }
 
-    /// One bit for each wanted kind, as [`bit`] numbers them.
+    /// One bit for each wanted kind.
     pub(super) fn wanted(&self) -> u32 {
-        self.events.iter().filter_map(|name| bit(name.trim_end_matches('?'))).fold(0, |all, bit| all | bit)
+        let wanted = self.events.iter().filter_map(|name| Occasion::named(name.trim_end_matches('?')));
+        wanted.fold(0, |all, occasion| all | occasion.bit())
     }
-}
 
-/// The bit of an event kind; `None`: this server emits no such kind.
-pub(super) fn bit(kind: &str) -> Option<u32> {
-    HOST.events.iter().position(|name| *name == kind).map(|number| 1 << number)
+    /// One bit for each fact that it asks for.
+    pub(super) fn facts(&self) -> u32 {
+        let asked = |name: &str| self.facts.iter().any(|wanted| wanted.trim_end_matches('?') == name);
+        FACTS.iter().enumerate().filter(|(_, name)| asked(name)).fold(0, |all, (at, _)| all | 1 << at)
+    }
 }
 
 fn unknown(wanted: &[String], known: &[&str]) -> Option<Vec<String>> {
@@ -149,7 +159,8 @@ mod tests {
             schema: "{}".into(),
         };
         assert_eq!(description.check(), Ok(()));
-        assert_eq!(description.wanted(), bit("connect").expect("known"));
+        assert_eq!(description.wanted(), Occasion::Connect.bit());
+        assert_eq!(description.facts(), HISTORY);
         description.events.push("eclipse".into());
         assert_eq!(description.check(), Err(LoadFault::UnknownEvents(vec!["eclipse".into()])));
     }

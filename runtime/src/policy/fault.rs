@@ -246,6 +246,7 @@ pub(super) const fn grant_name(grant: Grant) -> &'static str {
         Grant::Networks => "networks",
         Grant::Clock => "clock",
         Grant::Log => "log",
+        Grant::Metrics => "metrics",
     }
 }
 

@@ -282,6 +282,7 @@ impl Keying {
             failures: self.tally.failures.load(Relaxed),
             refusals: 0,
             bans: 0,
+            metrics: Vec::new(),
             p50_micros: self.tally.percentile(50),
             p99_micros: self.tally.percentile(99),
             suspended: self.health.is_suspended(),

@@ -33,6 +33,8 @@ pub(super) struct Link {
     pub(super) stamp: Arc<PolicyStamp>,
     /// One bit for each event kind that it wants.
     pub(super) wanted: u32,
+    /// One bit for each fact that it asks for.
+    pub(super) facts: u32,
     description: Description,
     since: Moment,
     prepared: v0_1::ban::BanPolicyPre<Caller>,
@@ -66,6 +68,7 @@ impl Link {
                 settings: loaded.settings_digest,
             }),
             wanted: loaded.description.wanted(),
+            facts: loaded.description.facts(),
             description: loaded.description,
             since: Moment::now(),
             prepared: v0_1::ban::BanPolicyPre::new(prepared).map_err(refused)?,
@@ -77,6 +80,13 @@ impl Link {
             failure_log_interval: policies.failure_log_interval,
             settings: settings.clone(),
         })
+    }
+
+    /// Whether it is asked about clients of this virtual server and these classes.
+    pub(super) fn concerns(&self, server: &str, classes: &[String]) -> bool {
+        let PolicySettings { servers, classes: own, .. } = &self.settings;
+        (servers.is_empty() || servers.iter().any(|name| name == server))
+            && (own.is_empty() || own.iter().any(|name| classes.contains(name)))
     }
 
     /// Asks the policy before `deadline`. `None`: it failed or is suspended; that is told here, and
@@ -199,6 +209,7 @@ impl Link {
             failures: self.tally.failures.load(Relaxed),
             refusals: self.tally.refusals.load(Relaxed),
             bans: self.tally.bans.load(Relaxed),
+            metrics: self.offer.series.lock().list(),
             p50_micros: self.tally.percentile(50),
             p99_micros: self.tally.percentile(99),
             suspended: self.health.is_suspended(),

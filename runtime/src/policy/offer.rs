@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 
 use super::entries::Entries;
+use super::series::Series;
 use crate::config::settings::PolicySettings;
 use crate::ledger::{Ban, Subject};
 use crate::moment::Moment;
@@ -34,6 +35,7 @@ pub(super) struct Offer {
     pub(super) entries: Entries,
     pub(super) bans: FindBan,
     pub(super) networks: Arc<Networks>,
+    pub(super) series: Mutex<Series>,
     lines: Mutex<Lines>,
 }
 
@@ -50,6 +52,7 @@ impl Offer {
             },
             bans: deps.bans.clone(),
             networks: deps.networks.clone(),
+            series: Mutex::new(Series::new(settings.bounds.metric_series)),
             lines: Mutex::new(Lines::new(settings.bounds.log_lines)),
         }
     }

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::series::Metric;
 use crate::config::settings::{Instance, Mode, Source};
 use crate::moment::Moment;
 
@@ -38,6 +39,9 @@ pub struct PolicyStatus {
     pub refusals: u64,
     /// Bans that it asked for.
     pub bans: u64,
+    /// Counters of its own.
+    #[serde(default)]
+    pub metrics: Vec<Metric>,
     /// Half of the calls took at most so long.
     pub p50_micros: f64,
     /// 99 of 100 calls took at most so long.

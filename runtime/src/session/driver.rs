@@ -11,15 +11,17 @@ use tokio::time::Instant;
 use super::control::{Control, Outbox, Turn};
 use super::counters::count;
 use super::house::House;
+use super::moving::{self, Moving};
 use super::outcome::{Closing, Outcome};
 use super::registry::{Entry, Order};
 use super::ruling::{self, No};
 use super::transfer::{self, Opened, Way};
 use crate::config::settings::ListenTls;
 use crate::data::{Opener, may_connect};
-use crate::events::{Command, Kind};
+use crate::events::{Command, Kind, Occasion};
+use crate::ftp::command;
 use crate::ftp::effect::{Answer, Effect, Ending, FileError, Input, Question, Ruled, Transfer, TransferEnd};
-use crate::ftp::line::LineReader;
+use crate::ftp::line::{Line, LineFault, LineReader};
 use crate::ftp::machine::{Machine, MachineSettings};
 use crate::ftp::reply::Reply;
 use crate::moment::Moment;
@@ -38,7 +40,7 @@ pub(super) struct Driver {
     root: Option<Root>,
     opener: Option<(Opener, Instant)>,
     work: Option<Work>,
-    moving: Option<Transfer>,
+    moving: Option<Moving>,
     /// The client's side has ended; a transfer may still be finishing.
     ended: bool,
     pub(super) started: Instant,
@@ -52,6 +54,7 @@ pub(super) struct Driver {
 type Work = Pin<Box<dyn Future<Output = Done> + Send>>;
 
 enum Done {
+    Refused(No),
     Opened(Result<Opened, FileError>),
     Moved(TransferEnd),
 }
@@ -118,6 +121,9 @@ impl Driver {
         let Err(outcome) = self.story().await;
         // A transfer that is under way when its session ends is aborted.
         self.work = None;
+        if self.moving.is_some() {
+            Box::pin(self.tell_ended(TransferEnd::Aborted)).await;
+        }
         self.end(outcome).await
     }
 
@@ -181,15 +187,32 @@ impl Driver {
     /// Hands complete lines to the machine while it takes them and the client takes the replies.
     async fn take_lines(&mut self) -> Result<(), Outcome> {
         while !self.is_full() {
-            let input = match self.lines.next() {
-                Some(Ok(line)) => Input::Line(line),
-                Some(Err(fault)) => Input::Fault(fault),
-                None => break,
+            let (house, entry) = (&self.closing.house, &self.closing.entry);
+            let Some(line) = self.lines.next() else { break };
+            entry.commands.fetch_add(1, Ordering::Relaxed);
+            let input = match line {
+                Ok(line) if self.machine.logged_in() && house.handles.policies.wants(Occasion::Command) => {
+                    match Box::pin(may_do(house, entry, line)).await {
+                        Ok(()) => Input::Line(line),
+                        Err(No { text, close }) => Input::Refused { text, close },
+                    }
+                }
+                Ok(line) => Input::Line(line),
+                Err(fault) => {
+                    if fault == LineFault::TooLong {
+                        Box::pin(ruling::limit_reached(house, entry, "line-bytes")).await;
+                    }
+                    Input::Fault(fault)
+                }
             };
-            self.closing.entry.commands.fetch_add(1, Ordering::Relaxed);
             self.active = Instant::now();
             let effects = self.machine.on(input, Moment::now());
             self.carry_out(effects).await?;
+            if !self.machine.logged_in()
+                && let Some(user) = self.machine.user()
+            {
+                self.closing.entry.names(user);
+            }
         }
         Ok(())
     }
@@ -239,7 +262,10 @@ impl Driver {
     async fn timed_out(&mut self, wait: Wait) -> Result<(), Outcome> {
         match wait {
             // Nobody came: the port goes to somebody else, and the next transfer is told.
-            Wait::DataOpen => self.opener = None,
+            Wait::DataOpen => {
+                self.opener = None;
+                self.tell_timeout(wait).await;
+            }
             Wait::Idle if self.machine.transfer_running() => {}
             Wait::ReplyStall => {
                 self.tell_timeout(wait).await;
@@ -275,21 +301,39 @@ impl Driver {
     async fn done(&mut self, done: Done) -> Result<(), Outcome> {
         self.work = None;
         self.active = Instant::now();
-        match (done, self.moving.take()) {
-            (Done::Opened(Ok(opened)), Some(transfer)) => self.ready(opened, &transfer).await,
-            (Done::Opened(Err(error)), _) => self.feed(Input::TransferDone(TransferEnd::File(error))).await,
-            (Done::Moved(end), _) => self.feed(Input::TransferDone(end)).await,
-            (Done::Opened(Ok(_)), None) => Ok(()),
+        match done {
+            Done::Opened(Ok(opened)) => self.ready(opened).await,
+            Done::Opened(Err(error)) => self.over(TransferEnd::File(error)).await,
+            Done::Moved(end) => self.over(end).await,
+            Done::Refused(No { text, close }) => {
+                self.moving = None;
+                self.feed(Input::TransferRefused { text, close }).await
+            }
+        }
+    }
+
+    /// A transfer has ended: the policies are told first, so that their bans hold before the client reads.
+    async fn over(&mut self, end: TransferEnd) -> Result<(), Outcome> {
+        Box::pin(self.tell_ended(end)).await;
+        self.feed(Input::TransferDone(end)).await
+    }
+
+    async fn tell_ended(&mut self, end: TransferEnd) {
+        if end == TransferEnd::Stalled {
+            self.tell_timeout(Wait::Stalled).await;
+        }
+        if let Some(moving) = self.moving.take() {
+            moving.ended(moving::result(end), self.house(), self.entry()).await;
         }
     }
 
     /// The file is open: the machine says so, then the bytes move.
-    async fn ready(&mut self, opened: Opened, transfer: &Transfer) -> Result<(), Outcome> {
+    async fn ready(&mut self, opened: Opened) -> Result<(), Outcome> {
+        let Some(transfer) = self.moving.as_ref().map(|moving| &moving.transfer) else { return Ok(()) };
+        let ascii = transfer.ascii;
         let way = self.opener.take().and_then(|(opener, _)| Way::of(transfer, opener, self.keys.as_ref()));
-        let Some(way) = way else {
-            return self.feed(Input::TransferDone(TransferEnd::NoConnection)).await;
-        };
-        self.feed(Input::TransferReady { bytes: opened.bytes(transfer.ascii) }).await?;
+        let Some(way) = way else { return self.over(TransferEnd::NoConnection).await };
+        self.feed(Input::TransferReady { bytes: opened.bytes(ascii) }).await?;
         if self.machine.transfer_running() {
             let (house, entry) = (self.house().clone(), self.entry().clone());
             self.work = Some(Box::pin(async move { Done::Moved(way.carry(opened, house, entry).await) }));
@@ -326,14 +370,23 @@ impl Driver {
                     self.closing.entry.forget();
                     None
                 }
+                Effect::Limit(limit) => {
+                    Box::pin(ruling::limit_reached(self.house(), self.entry(), limit)).await;
+                    None
+                }
                 Effect::Transfer(transfer) => self.start(transfer),
                 Effect::AbortTransfer => {
                     self.work = None;
-                    self.moving = None;
                     self.active = Instant::now();
+                    Box::pin(self.tell_ended(TransferEnd::Aborted)).await;
                     Some(Input::TransferDone(TransferEnd::Aborted))
                 }
-                Effect::End(ending) => return Err(ending.into()),
+                Effect::End(ending) => {
+                    if let Some(limit) = limit_of(ending) {
+                        Box::pin(ruling::limit_reached(self.house(), self.entry(), limit)).await;
+                    }
+                    return Err(ending.into());
+                }
                 // Big and rare: an idle session shall not hold room for them.
                 Effect::StartTls => Box::pin(self.secure()).await?,
                 Effect::Ask(question) => Box::pin(self.answer(question)).await.map(Input::Answer),
@@ -354,9 +407,15 @@ impl Driver {
         let (Some(root), Some(_)) = (self.root.clone(), &self.opener) else {
             return Some(Input::TransferDone(TransferEnd::NoConnection));
         };
+        let (house, entry) = (self.house().clone(), self.entry().clone());
         let what = transfer.what.clone();
-        self.moving = Some(transfer);
-        self.work = Some(Box::pin(async move { Done::Opened(transfer::open(&root, what).await) }));
+        self.moving = Some(Moving::new(transfer, &entry));
+        self.work = Some(Box::pin(async move {
+            match Moving::permit(&what, &house, &entry).await {
+                Ok(()) => Done::Opened(transfer::open(&root, what).await),
+                Err(no) => Done::Refused(no),
+            }
+        }));
         None
     }
 
@@ -418,6 +477,26 @@ impl Driver {
     pub(super) fn is_in(&mut self, root: Root) {
         self.root = Some(root);
         self.closing.admitted.logged_in();
+    }
+}
+
+/// Asks about a command that can be done.
+async fn may_do(house: &House, entry: &Entry, line: Line<'_>) -> Result<(), No> {
+    match command::told(line) {
+        Some((verb, argument)) => {
+            let command = Command { verb: verb.to_owned(), argument };
+            ruling::permit(house, entry, Kind::Command(command)).await
+        }
+        None => Ok(()),
+    }
+}
+
+/// The key under `[limits]` that an ending comes of.
+const fn limit_of(ending: Ending) -> Option<&'static str> {
+    match ending {
+        Ending::TooManyTries => Some("login-tries"),
+        Ending::TooManyUnknown => Some("unknown-commands"),
+        _ => None,
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use tokio::sync::Semaphore;
+
 use super::counters::Counters;
 use super::outcome::Sparing;
 use super::registry::{Entry, Registry};
@@ -18,6 +20,9 @@ use crate::policy::Policies;
 use crate::store::SharedStore;
 use crate::tls::Acceptor;
 use crate::vfs::Files;
+
+/// Connections over a limit of which the policies are told at once; of more they do not hear.
+const TURNED_AWAY_AT_ONCE: usize = 64;
 
 /// Everything that other rooms built for the sessions.
 pub struct Handles {
@@ -56,6 +61,7 @@ pub struct House {
     pub(super) lingering: Lingering,
     pub(super) recent: Recent,
     pub(super) refusals: Sparing,
+    pub(super) turned_away: Arc<Semaphore>,
     registry: Registry,
     counters: Counters,
 }
@@ -101,6 +107,7 @@ impl House {
             lingering: Lingering::new(limits.connections, Arc::new(settings.timeouts.clone())),
             recent: Recent::new(&settings.bans),
             refusals: Sparing::default(),
+            turned_away: Arc::new(Semaphore::new(TURNED_AWAY_AT_ONCE)),
             registry: Registry::default(),
             counters: Counters::default(),
             settings,

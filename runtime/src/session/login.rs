@@ -72,6 +72,7 @@ impl Driver {
             return LoginAnswer::Refused { text: Some(text), close: true };
         }
         count(&house.counters().logins);
+        ruling::remember_success(&house, &entry);
         self.is_in(root);
         LoginAnswer::Granted { home: VirtualPath::root() }
     }

@@ -8,7 +8,9 @@ mod counters;
 mod driver;
 mod house;
 mod login;
+mod moving;
 mod outcome;
+mod raise;
 mod registry;
 mod ruling;
 mod secure;
@@ -21,6 +23,7 @@ use tracing::{debug, info};
 
 pub use counters::{Counted, Counters};
 pub use house::{Handles, House};
+pub use raise::Raised;
 pub use registry::{Open, Registry};
 
 use control::Control;
@@ -74,6 +77,7 @@ fn meet(house: &Arc<House>, listener: usize, stream: std::net::TcpStream, peer: 
         }
         Err(refusal) => {
             outcome::refused(house, &refusal, peer);
+            ruling::turned_away(house, &refusal, &stream, listener, peer, now);
             // No text where a client expects TLS.
             if rules.tls == ListenTls::Implicit {
                 return;

@@ -131,7 +131,7 @@ impl Drop for Closing {
             error!(connection = entry.id, peer = %entry.peer, "connection.crashed");
         }
         let kind = Kind::Disconnected(word.to_owned());
-        if house.handles.policies.wants(kind.name()) {
+        if house.handles.policies.wants(kind.occasion()) {
             let (house, entry) = (house.clone(), entry.clone());
             if let Ok(runtime) = Handle::try_current() {
                 runtime.spawn(async move {
@@ -146,12 +146,10 @@ impl Drop for Closing {
 /// told, with how many were not.
 pub(super) fn refused(house: &House, refusal: &Refusal, peer: Peer) {
     let counters = house.counters();
-    let (counter, cause) = match refusal {
-        Refusal::Banned(_) => (&counters.refused_banned, "banned"),
-        Refusal::NotServed => (&counters.refused_limit, "listener.from"),
-        Refusal::TooManyConnections => (&counters.refused_limit, "limits.connections"),
-        Refusal::TooManyFromAddress => (&counters.refused_limit, "limits.connections-per-address"),
-        Refusal::TooManyUnauthenticated => (&counters.refused_limit, "limits.unauthenticated"),
+    let (counter, cause) = match (refusal, limit_of(refusal)) {
+        (_, Some(limit)) => (&counters.refused_limit, format!("limits.{limit}")),
+        (Refusal::NotServed, None) => (&counters.refused_limit, "listener.from".to_owned()),
+        (_, None) => (&counters.refused_banned, "banned".to_owned()),
     };
     count(counter);
     if let Some(untold) = house.refusals.admit(Moment::now()) {
@@ -160,6 +158,16 @@ pub(super) fn refused(house: &House, refusal: &Refusal, peer: Peer) {
             _ => None,
         };
         info!(%peer, outcome = "refused", cause, ban, untold, "connection.refused");
+    }
+}
+
+/// The key under `[limits]` that a refusal comes of, if it does.
+pub(super) const fn limit_of(refusal: &Refusal) -> Option<&'static str> {
+    match refusal {
+        Refusal::Banned(_) | Refusal::NotServed => None,
+        Refusal::TooManyConnections => Some("connections"),
+        Refusal::TooManyFromAddress => Some("connections-per-address"),
+        Refusal::TooManyUnauthenticated => Some("unauthenticated"),
     }
 }
 

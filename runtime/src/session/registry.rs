@@ -13,6 +13,7 @@ use tokio::sync::Notify;
 use tokio::sync::broadcast::error::RecvError;
 
 use super::house::{House, Names};
+use crate::auth::UserName;
 use crate::events::{Event, Facts, Kind, Label, SessionFacts, TlsFacts};
 use crate::ledger::Ban;
 use crate::moment::Moment;
@@ -105,12 +106,25 @@ impl Registry {
     pub(super) fn enter(
         &self,
         arrival: Arrival,
+        place: (usize, HostId),
+        classes: Vec<Label>,
+        since: Moment,
+    ) -> Arc<Entry> {
+        let entry = self.stranger(arrival, place, classes, since);
+        self.open.lock().insert(entry.id, entry.clone());
+        entry
+    }
+
+    /// One of whom there are facts, and no session.
+    pub(super) fn stranger(
+        &self,
+        arrival: Arrival,
         (listener, host): (usize, HostId),
         classes: Vec<Label>,
         since: Moment,
     ) -> Arc<Entry> {
         let id = self.last.fetch_add(1, Ordering::Relaxed) + 1;
-        let entry = Arc::new(Entry {
+        Arc::new(Entry {
             id,
             arrival,
             peer: arrival.peer,
@@ -128,9 +142,7 @@ impl Registry {
             who: Mutex::default(),
             order: Mutex::new(None),
             changed: Notify::new(),
-        });
-        self.open.lock().insert(id, entry.clone());
-        entry
+        })
     }
 
     pub(super) fn leave(&self, id: u64) {
@@ -213,6 +225,14 @@ impl Entry {
         *self.host.lock() = host;
     }
 
+    /// USER named somebody; longer names are nobody's and are cut.
+    pub(super) fn names(&self, user: &str) {
+        let user = &user[..user.floor_char_boundary(UserName::BYTES_MAX)];
+        if self.who.lock().user.as_deref() != Some(user) {
+            self.name(user);
+        }
+    }
+
     pub(super) fn name(&self, user: &str) {
         *self.who.lock() = Who { user: Some(user.into()), logged_in: false };
     }
@@ -246,6 +266,7 @@ impl Entry {
             logged_in,
             session: self.counted(),
             tls: self.tls.get().map(|facts| (**facts).clone()),
+            history: None,
             store_degraded,
         };
         Event { at: Moment::now(), facts, kind }

@@ -1,15 +1,19 @@
 //! Asks the policies, carries out what they order, tells what they decided.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tracing::{debug, warn};
 
 use super::house::House;
+use super::outcome::limit_of;
 use super::registry::Entry;
-use crate::events::{Kind, Recent};
+use crate::events::{Kind, Occasion, Recent};
 use crate::ftp::reply::ReplyText;
-use crate::ledger::{Ban, By, Which, message};
+use crate::gate::Refusal;
+use crate::ledger::{Ban, BanId, By, Which, message};
 use crate::moment::Moment;
+use crate::net::{Arrival, Peer};
 use crate::policy::{Decision, LiftOrder};
 use crate::waits::{self, Wait};
 
@@ -17,6 +21,8 @@ use crate::waits::{self, Wait};
 #[derive(Debug, Default)]
 pub(super) struct Verdict {
     pub(super) decision: Decision,
+    /// Bans that came of it, or were in force already.
+    pub(super) imposed: Vec<BanId>,
     /// How long the client shall wait for the answer.
     pub(super) delay: Duration,
 }
@@ -31,24 +37,35 @@ pub(super) struct No {
 /// Asks. An event that no policy subscribes to costs next to nothing.
 pub(super) async fn ask(house: &House, entry: &Entry, kind: Kind) -> Verdict {
     let handles = &house.handles;
-    let wanted = handles.policies.wants(kind.name());
+    let wanted = handles.policies.wants(kind.occasion());
     if !wanted && !Recent::speaks_against(&kind) {
         return Verdict::default();
     }
-    let event = entry.event(&house.names, wanted && handles.store.health().degraded, kind);
+    let mut event = entry.event(&house.names, wanted && handles.store.health().degraded, kind);
     house.recent.note(&event);
     if !wanted {
         return Verdict::default();
     }
     let limits = &house.settings.timeouts;
-    let Ok(ruling) = waits::within(limits, Wait::Ruling, handles.policies.decide(&event)).await else {
+    let asked = async {
+        handles.policies.supply(&mut event).await;
+        handles.policies.decide(&event).await
+    };
+    let Ok(ruling) = waits::within(limits, Wait::Ruling, asked).await else {
         warn!(connection = entry.id, event = event.kind.name(), "ruling.timeout");
         return Verdict::default();
     };
+    let mut imposed = Vec::new();
     for order in ruling.bans {
         let subject = order.subject.clone();
-        if let Err(why) = handles.ban_writer.impose(order, house.recent.evidence(&event), Moment::now()).await {
-            warn!(connection = entry.id, subject = %subject.to_string().escape_debug(), %why, "ban.not-imposed");
+        match handles.ban_writer.impose(order, house.recent.evidence(&event), Moment::now()).await {
+            Ok(ban) => {
+                handles.policies.remember_ban(&ban.subject, event.at).await;
+                imposed.push(ban.id);
+            }
+            Err(why) => {
+                warn!(connection = entry.id, subject = %subject.to_string().escape_debug(), %why, "ban.not-imposed");
+            }
         }
     }
     for order in &ruling.lifts {
@@ -63,7 +80,47 @@ pub(super) async fn ask(house: &House, entry: &Entry, kind: Kind) -> Verdict {
             "ruling.decided"
         );
     }
-    Verdict { decision: ruling.decision, delay: ruling.delay.min(house.settings.policies.longest_delay) }
+    Verdict { imposed, decision: ruling.decision, delay: ruling.delay.min(house.settings.policies.longest_delay) }
+}
+
+/// A user is in: for the fact `history`, beside the answer to the client.
+pub(super) fn remember_success(house: &Arc<House>, entry: &Arc<Entry>) {
+    if house.handles.policies.remembers() {
+        let (house, entry) = (house.clone(), entry.clone());
+        tokio::spawn(async move {
+            let facts = entry.event(&house.names, false, Kind::LoginSucceeded).facts;
+            house.handles.policies.remember_success(&facts, Moment::now()).await;
+        });
+    }
+}
+
+/// Tells that a limit was reached, by its key under `[limits]`.
+pub(super) async fn limit_reached(house: &House, entry: &Entry, limit: &str) {
+    let _ = ask(house, entry, Kind::LimitReached(limit.to_owned())).await;
+}
+
+/// Tells of a connection that was over a limit, if somebody wants to know. It gets its answer meanwhile.
+pub(super) fn turned_away(
+    house: &Arc<House>,
+    refusal: &Refusal,
+    stream: &std::net::TcpStream,
+    listener: usize,
+    peer: Peer,
+    now: Moment,
+) {
+    let Some(limit) = limit_of(refusal) else { return };
+    if !house.handles.policies.wants(Occasion::LimitReached) {
+        return;
+    }
+    let (Ok(local), Ok(turn)) = (stream.local_addr(), house.turned_away.clone().try_acquire_owned()) else { return };
+    let classes = house.handles.networks.classes_of(peer.ip());
+    let arrival = Arrival::direct(peer, local);
+    let place = (listener, house.handles.hosts.at(arrival.local.ip()));
+    let (house, entry) = (house.clone(), house.registry().stranger(arrival, place, classes, now));
+    tokio::spawn(async move {
+        limit_reached(&house, &entry, limit).await;
+        drop(turn);
+    });
 }
 
 /// A policy lifts what it imposed itself; the bans of operators and other policies are not its business.

@@ -9,13 +9,16 @@ use super::driver::{Driver, Next};
 use super::outcome::Outcome;
 use super::registry::{Entry, Order};
 use super::ruling;
-use crate::events::Kind;
+use crate::events::{self, Kind};
 use crate::ftp::effect::{Ending, Input};
 use crate::ftp::reply::Reply;
 use crate::waits::{self, Wait};
 
 /// The first byte of a TLS record that holds a handshake.
 const TLS_HANDSHAKE: u8 = 0x16;
+
+/// Longest reason of a failed handshake that an event tells.
+const REASON_BYTES_MAX: usize = 256;
 
 impl Driver {
     /// AUTH TLS: the reply goes out in clear, everything behind it is protected.
@@ -53,7 +56,12 @@ impl Driver {
         };
         let secured = match accepted {
             Ok(Ok(secured)) => secured,
-            Ok(Err(fault)) => return Err(Outcome::TlsFailed(fault.to_string())),
+            Ok(Err(fault)) => {
+                let reason = fault.to_string();
+                let told = Kind::TlsFailed(events::plain(&reason, REASON_BYTES_MAX));
+                Box::pin(ruling::ask(&house, &entry, told)).await;
+                return Err(Outcome::TlsFailed(reason));
+            }
             Err(_) => {
                 self.tell_timeout(Wait::Handshake).await;
                 return Err(Outcome::HandshakeTimeout);

@@ -7,13 +7,16 @@ use tracing::debug;
 
 use super::house::House;
 use super::registry::Entry;
+use super::ruling;
 use crate::data::{Data, Failure, Halt, OpenFault, Opener, Protection, Rules};
+use crate::events::Kind;
 use crate::ftp::effect::{Entry as FileEntry, FileError, ListForm, Transfer, TransferEnd, TransferKind};
 use crate::ftp::glob::glob_matches;
 use crate::ftp::listing::{append_facts, append_long, append_name};
 use crate::moment::Moment;
 use crate::tls::{DataKeys, Direction};
 use crate::vfs::{Detail, Download, Listing, Root, Upload};
+use crate::waits::Wait;
 
 /// What is open and waits for its data connection.
 pub(super) enum Opened {
@@ -102,6 +105,14 @@ impl Way {
             Ok(data) => data,
             Err(fault) => {
                 debug!(connection = entry.id, ?fault, "transfer.no-connection");
+                let timeout = match fault {
+                    OpenFault::NobodyCame => Some(Wait::DataOpen),
+                    OpenFault::TlsTimedOut => Some(Wait::Handshake),
+                    _ => None,
+                };
+                if let Some(wait) = timeout {
+                    let _ = Box::pin(ruling::ask(&house, &entry, Kind::Timeout(wait.name().to_owned()))).await;
+                }
                 return match fault {
                     OpenFault::NobodyCame | OpenFault::Unreachable(_) => TransferEnd::NoConnection,
                     OpenFault::Tls(_) | OpenFault::TlsTimedOut => TransferEnd::TlsFailed,

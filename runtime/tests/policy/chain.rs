@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use portcullis::events::Kind;
+use portcullis::events::{Kind, Occasion};
 use portcullis::ledger::Subject;
 use portcullis::policy::{Decision, Ruling};
 
@@ -30,8 +30,8 @@ async fn five_different_wrong_passwords_are_banned_and_one_stale_password_is_not
 #[tokio::test]
 async fn an_event_that_nobody_wants_is_not_asked_about() {
     let policies = load("").await;
-    assert!(policies.wants("login-failed"));
-    assert!(!policies.wants("connect") && !policies.wants("eclipse"));
+    assert!(policies.wants(Occasion::LoginFailed));
+    assert!(!policies.wants(Occasion::Connect));
     assert_eq!(policies.decide(&event(Kind::Connect)).await, Ruling::default());
     assert_eq!(row(&policies).calls, 0);
 }

@@ -101,6 +101,7 @@ pub fn event(kind: Kind) -> Event {
                 bytes_out: 0,
             },
             tls: None,
+            history: None,
             store_degraded: false,
         },
         kind,

@@ -64,8 +64,8 @@ async fn w_13_a_component_cut_anywhere_is_refused() {
 async fn w_14_imports_without_a_grant_are_named() {
     let told = fault(&hostile("pass", "grants = ['store', 'log']")).await;
     let LoadFault::MissingGrants(missing) = &told else { panic!("{told}") };
-    assert_eq!(format!("{missing:?}"), "[Bans, Networks, Clock]");
-    assert!(told.to_string().contains(r#"grants = ["bans", "networks", "clock"]"#), "{told}");
+    assert_eq!(format!("{missing:?}"), "[Bans, Networks, Clock, Metrics]");
+    assert!(told.to_string().contains(r#"grants = ["bans", "networks", "clock", "metrics"]"#), "{told}");
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use portcullis::events::Kind;
+use portcullis::events::{Kind, Occasion};
 use portcullis::policy::{Decision, Watcher};
 
 use super::fixture::{event, hostile, load, row, settings};
@@ -44,7 +44,7 @@ async fn what_did_not_change_keeps_its_counters() {
     assert_eq!(changed.changed, ["hostile"]);
     assert_eq!(policies.decide(&event(Kind::Connect)).await.decision, Decision::Allow);
     policies.reload(&[]).await.expect("an empty chain");
-    assert!(!policies.wants("connect"));
+    assert!(!policies.wants(Occasion::Connect));
 }
 
 #[tokio::test]

@@ -39,6 +39,14 @@ pub mod clock {
     pub use crate::pretend::clock::*;
 }
 
+/// Counters of the policy's own.
+pub mod metrics {
+    #[cfg(target_arch = "wasm32")]
+    pub use crate::bindings::ban::portcullis::policy::metrics::count;
+    #[cfg(not(target_arch = "wasm32"))]
+    pub use crate::pretend::metrics::*;
+}
+
 /// Lines in the server's log.
 pub mod log {
     pub use crate::bindings::ban::portcullis::policy::log::Level;

@@ -28,6 +28,7 @@ struct Server {
     networks: BTreeMap<String, Vec<(IpAddr, u8)>>,
     bans: Vec<InForce>,
     log: Vec<String>,
+    counts: BTreeMap<(String, String), u64>,
 }
 
 struct Entry {
@@ -67,6 +68,11 @@ pub fn ban(ban: InForce) {
 /// The lines of the log so far, oldest first.
 pub fn log_lines() -> Vec<String> {
     SERVER.with_borrow(|server| server.log.clone())
+}
+
+/// What a counter of the policy's own shows.
+pub fn counted(name: &str, label: &str) -> u64 {
+    SERVER.with_borrow(|server| server.counts.get(&(name.to_owned(), label.to_owned())).copied().unwrap_or_default())
 }
 
 /// An event of an ordinary client at this moment, to be changed where a test cares.
@@ -281,5 +287,17 @@ pub mod log {
 
     pub fn write(level: Level, message: &str) {
         SERVER.with_borrow_mut(|server| server.log.push(format!("{level:?}: {message}").to_lowercase()));
+    }
+}
+
+/// See [`crate::host::metrics`].
+#[expect(missing_docs, reason = "each is described in wit/")]
+pub mod metrics {
+    use super::SERVER;
+
+    pub fn count(name: &str, label: &str, by: u64) {
+        SERVER.with_borrow_mut(|server| {
+            *server.counts.entry((name.to_owned(), label.to_owned())).or_default() += by;
+        });
     }
 }

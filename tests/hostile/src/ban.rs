@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 
 use portcullis_sdk::bindings::ban::exports::portcullis::policy::ban_guest::Guest;
-use portcullis_sdk::host::{bans, clock, log, networks, store};
+use portcullis_sdk::host::{bans, clock, log, metrics, networks, store};
 use portcullis_sdk::{Ban, Description, Event, Fact, HostInfo, Reach, SettingError, Subject, Verdict};
 
 use crate::{Hostile, abuse};
@@ -49,6 +49,23 @@ impl Guest for Hostile {
             "slow" => repeat(1_000_000, || _ = store::get("slow")),
             "table-of-bans" => repeat(100_000, || _ = bans::find(&Subject::host(peer))),
             "networks" => repeat(100_000, || _ = networks::contains("no such set", peer)),
+
+            "metric-flood" => {
+                (0..10_u32.pow(5)).for_each(|number| metrics::count("seen", &number.to_string(), 1));
+                Verdict::pass()
+            }
+            "metric-each" => {
+                metrics::count("seen", peer, 1);
+                metrics::count("\u{1b}[2J\n", "\r\n", 1);
+                Verdict::pass()
+            }
+            #[cfg(target_arch = "wasm32")]
+            "post-return-loop" => {
+                let verdict = Verdict::refuse("cleaned up for ever");
+                std::mem::forget(event);
+                crate::memory::loop_in_free();
+                return verdict;
+            }
 
             "log-flood" => repeat(100_000, || log::warn("flood")),
             "log-megabyte" => repeat(1, || log::warn(&"\u{1b}[31m\r\nforged line \0 ".repeat(HUGE / 20))),

@@ -6,6 +6,8 @@
 mod abuse;
 mod ban;
 mod keys;
+#[cfg(target_arch = "wasm32")]
+mod memory;
 
 use std::cell::RefCell;
 
@@ -68,7 +70,11 @@ fn configure(_: &HostInfo, settings: &str) -> Result<(), Vec<SettingError>> {
     let settings: serde_json::Value =
         serde_json::from_str(settings).map_err(|error| vec![setting_error("", error.to_string())])?;
     let mode = settings["mode"].as_str().unwrap_or("pass").to_owned();
-    MODE.with_borrow_mut(|kept| *kept = mode);
+    MODE.with_borrow_mut(|kept| kept.clone_from(&mode));
+    #[cfg(target_arch = "wasm32")]
+    memory::misbehave(&mode);
+    // What is cleaned up behind this would be the first misdeed.
+    std::mem::forget(mode);
     Ok(())
 }
 

@@ -51,6 +51,7 @@ pub(in crate::ftp) fn pass(machine: &mut Machine, password: &str, _: Moment, out
         Login::Nobody => out.say(Reply::user_first()),
         Login::In(_) => out.say(Reply::already_logged_in()),
         Login::Named(_) if password.len() > machine.control.settings.password_bytes => {
+            out.push(Effect::Limit("password-bytes"));
             failed(machine, Reply::password_too_long(), out);
         }
         Login::Named(user) => {

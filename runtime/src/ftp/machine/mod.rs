@@ -24,7 +24,7 @@ use super::command::{Parsed, parse};
 use super::effect::{Answer, Effect, Effects, Ending, Input, Question, Ruled};
 use super::line::{Line, LineFault};
 use super::listing::FactSet;
-use super::reply::Reply;
+use super::reply::{Reply, ReplyText};
 use super::table::Handler;
 
 pub(super) use state::Desk;
@@ -94,6 +94,13 @@ impl Machine {
             Input::Answer(answer) => self.answer(answer, now, &mut out),
             Input::TransferReady { bytes } => transfer::ready(self, bytes, &mut out),
             Input::TransferDone(end) => transfer::done(self, end, &mut out),
+            Input::TransferRefused { text, close } => {
+                if self.transfer_running() {
+                    self.doing = Doing::Idle;
+                    self.refused(text.as_ref(), close, &mut out);
+                }
+            }
+            Input::Refused { text, close } => self.or_wait(Waiting::Refused { text, close }, now, &mut out),
             Input::Expired(wait) => self.expired(wait, &mut out),
             Input::Stopping => self.stopping = true,
             Input::Banned(text) => self.say_and_end(Reply::closing(Some(&text)), Ending::Banned, &mut out),
@@ -202,6 +209,7 @@ impl Machine {
         match what {
             Waiting::Line(text) => self.execute(Line(text), now, out),
             Waiting::Fault(fault) => self.fault(*fault, out),
+            Waiting::Refused { text, close } => self.refused(text.as_ref(), *close, out),
         }
     }
 
@@ -319,6 +327,14 @@ impl Machine {
             self.say_and_end(Reply::too_many_unknown(), Ending::TooManyUnknown, out);
         } else {
             out.say(reply);
+        }
+    }
+
+    fn refused(&mut self, text: Option<&ReplyText>, close: bool, out: &mut Effects) {
+        if close {
+            self.say_and_end(Reply::closing(text), Ending::Refused, out);
+        } else {
+            out.say(Reply::not_permitted(text));
         }
     }
 

@@ -7,7 +7,7 @@ use crate::ftp::command::{Parsed, parse};
 use crate::ftp::effect::{Effect, Effects, FileQuestion, Question};
 use crate::ftp::line::{Line, LineFault};
 use crate::ftp::listing::FactSet;
-use crate::ftp::reply::Reply;
+use crate::ftp::reply::{Reply, ReplyText};
 use crate::moment::Moment;
 use crate::vfs::VirtualPath;
 
@@ -142,6 +142,11 @@ impl Running {
 pub(super) enum Waiting {
     Line(String),
     Fault(LineFault),
+    /// A line that a policy refused.
+    Refused {
+        text: Option<ReplyText>,
+        close: bool,
+    },
 }
 
 /// What a command of a session works with.

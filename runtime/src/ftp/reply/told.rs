@@ -50,6 +50,11 @@ impl Reply {
         text.map_or(Reply::not_understood(), |text| Reply::line(550, text.as_str()))
     }
 
+    /// A command or a transfer that could have been done, had a policy not refused it.
+    pub fn not_permitted(text: Option<&ReplyText>) -> Reply {
+        text.map_or(Reply::file_error(FileError::Denied), |text| Reply::line(550, text.as_str()))
+    }
+
     /// The connection ends because somebody decided so.
     pub fn closing(text: Option<&ReplyText>) -> Reply {
         text.map_or(Reply::line(421, "Connection closed."), |text| Reply::line(421, text.as_str()))

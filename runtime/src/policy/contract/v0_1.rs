@@ -20,6 +20,7 @@ pub(in crate::policy) mod key {
     });
 }
 
+use std::borrow::Cow;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,10 +28,11 @@ use std::time::Duration;
 use ban::portcullis::policy::types as wit;
 use key::exports::portcullis::policy::key_guest as keys;
 
-use crate::events::{self, Cause, Kind};
+use crate::events::{self, Cause, Direction, Kind, TransferResult};
 use crate::ledger::{Reach, Subject};
+use crate::moment::Moment;
 use crate::policy::PolicyStamp;
-use crate::policy::describe::{Description, HostInfo};
+use crate::policy::describe::{Description, HISTORY, HostInfo, JA4};
 use crate::policy::fault::{Failure, FailureKind, SETTING_FAULTS_MAX, SettingFault};
 use crate::policy::ruling::{BanOrder, Decision, LiftOrder};
 use crate::policy::text;
@@ -76,6 +78,40 @@ pub(in crate::policy) fn event(event: &events::Event) -> wit::Event {
     }
 }
 
+/// Facts that a policy sees only if it asks for them by name.
+pub(in crate::policy) struct CostlyFacts {
+    history: Option<wit::History>,
+    ja4: Option<String>,
+}
+
+impl CostlyFacts {
+    /// Those of an event.
+    pub(in crate::policy) fn of(facts: &events::Facts) -> CostlyFacts {
+        CostlyFacts {
+            history: facts.history.map(|past| wit::History {
+                last_success: past.last_success.map(Moment::millis),
+                good_users: past.good_users,
+                earlier_bans: past.earlier_bans,
+            }),
+            ja4: facts.tls.as_ref().and_then(|tls| tls.ja4.clone()),
+        }
+    }
+
+    /// The event for a policy that asks for these facts.
+    pub(in crate::policy) fn with<'e>(&self, event: &'e wit::Event, asked: u32) -> Cow<'e, wit::Event> {
+        let (history, ja4) = (asked & HISTORY != 0, asked & JA4 != 0);
+        if !(history && self.history.is_some() || ja4 && self.ja4.is_some()) {
+            return Cow::Borrowed(event);
+        }
+        let mut event = event.clone();
+        event.history = self.history.filter(|_| history);
+        if let Some(tls) = &mut event.tls {
+            tls.ja4 = self.ja4.clone().filter(|_| ja4);
+        }
+        Cow::Owned(event)
+    }
+}
+
 fn endpoint(address: SocketAddr) -> wit::Endpoint {
     wit::Endpoint { address: address.ip().to_canonical().to_string(), port: address.port() }
 }
@@ -96,19 +132,51 @@ fn kind(kind: &Kind) -> wit::EventKind {
     match kind {
         Kind::Connect => wit::EventKind::Connect,
         Kind::TlsEstablished => wit::EventKind::TlsEstablished,
+        Kind::TlsFailed(reason) => wit::EventKind::TlsFailed(reason.clone()),
         Kind::LoginAttempt(tag) => wit::EventKind::LoginAttempt(*tag),
         Kind::LoginSucceeded => wit::EventKind::LoginSucceeded,
         Kind::LoginFailed(failure) => wit::EventKind::LoginFailed(wit::LoginFailure {
             cause: cause(failure.cause),
             attempt_tag: failure.attempt_tag,
         }),
-        Kind::CommandUnknown(command) => wit::EventKind::CommandUnknown(wit::Command {
-            verb: command.verb.clone(),
-            argument: command.argument.clone(),
-        }),
+        Kind::Command(line) => wit::EventKind::Command(command(line)),
+        Kind::CommandUnknown(line) => wit::EventKind::CommandUnknown(command(line)),
         Kind::ProtocolMismatch(protocol) => wit::EventKind::ProtocolMismatch(protocol.clone()),
+        Kind::TransferStarted(moving) => wit::EventKind::TransferStarted(transfer(moving)),
+        Kind::TransferEnded { transfer: moved, result } => {
+            wit::EventKind::TransferEnded((transfer(moved), transfer_result(*result)))
+        }
         Kind::Timeout(wait) => wit::EventKind::Timeout(wait.clone()),
+        Kind::LimitReached(limit) => wit::EventKind::LimitReached(limit.clone()),
         Kind::Disconnected(outcome) => wit::EventKind::Disconnected(outcome.clone()),
+        Kind::Custom(custom) => wit::EventKind::Custom((custom.name.clone(), custom.data.clone())),
+    }
+}
+
+fn command(command: &events::Command) -> wit::Command {
+    wit::Command { verb: command.verb.clone(), argument: command.argument.clone() }
+}
+
+fn transfer(transfer: &events::Transfer) -> wit::Transfer {
+    wit::Transfer {
+        direction: match transfer.direction {
+            Direction::Upload => wit::Direction::Upload,
+            Direction::Download => wit::Direction::Download,
+            Direction::Listing => wit::Direction::Listing,
+        },
+        path: transfer.path.clone(),
+        bytes: transfer.bytes,
+        milliseconds: transfer.milliseconds,
+    }
+}
+
+const fn transfer_result(result: TransferResult) -> wit::TransferResult {
+    match result {
+        TransferResult::Complete => wit::TransferResult::Complete,
+        TransferResult::Aborted => wit::TransferResult::Aborted,
+        TransferResult::TimedOut => wit::TransferResult::TimedOut,
+        TransferResult::Refused => wit::TransferResult::Refused,
+        TransferResult::Failed => wit::TransferResult::Failed,
     }
 }
 

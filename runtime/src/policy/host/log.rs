@@ -8,12 +8,12 @@ impl Host for Caller {
     fn write(&mut self, level: Level, message: String) -> wasmtime::Result<()> {
         self.meter.host_call()?;
         if self.host.offer.may_write() {
-            let (policy, message) = (&self.host.offer.name, text::line(&message));
+            let (policy, says) = (&self.host.offer.name, text::line(&message));
             match level {
-                Level::Debug => tracing::debug!(%policy, %message, "policy.says"),
-                Level::Info => tracing::info!(%policy, %message, "policy.says"),
-                Level::Warn => tracing::warn!(%policy, %message, "policy.says"),
-                Level::Error => tracing::error!(%policy, %message, "policy.says"),
+                Level::Debug => tracing::debug!(%policy, %says, "policy.says"),
+                Level::Info => tracing::info!(%policy, %says, "policy.says"),
+                Level::Warn => tracing::warn!(%policy, %says, "policy.says"),
+                Level::Error => tracing::error!(%policy, %says, "policy.says"),
             }
         }
         Ok(())

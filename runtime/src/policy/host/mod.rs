@@ -4,6 +4,7 @@
 mod bans;
 mod clock;
 mod log;
+mod metrics;
 mod networks;
 mod store;
 
@@ -20,12 +21,13 @@ use crate::config::settings::Grant;
 pub(super) type Caller = Guest<Call>;
 
 /// The interface of a grant, as components import it.
-pub(super) const INTERFACES: [(Grant, &str); 5] = [
+pub(super) const INTERFACES: [(Grant, &str); 6] = [
     (Grant::Store, "portcullis:policy/store"),
     (Grant::Bans, "portcullis:policy/bans"),
     (Grant::Networks, "portcullis:policy/networks"),
     (Grant::Clock, "portcullis:policy/clock"),
     (Grant::Log, "portcullis:policy/log"),
+    (Grant::Metrics, "portcullis:policy/metrics"),
 ];
 
 /// Links what is granted, and nothing else.
@@ -37,6 +39,7 @@ pub(super) fn link(linker: &mut Linker<Caller>, grants: &BTreeSet<Grant>) -> was
             Grant::Networks => wit::networks::add_to_linker::<_, HasSelf<_>>(linker, |caller| caller)?,
             Grant::Clock => wit::clock::add_to_linker::<_, HasSelf<_>>(linker, |caller| caller)?,
             Grant::Log => wit::log::add_to_linker::<_, HasSelf<_>>(linker, |caller| caller)?,
+            Grant::Metrics => wit::metrics::add_to_linker::<_, HasSelf<_>>(linker, |caller| caller)?,
         }
     }
     Ok(())

@@ -155,7 +155,7 @@ impl Count {
                 Effect::StartTls => self.upgrading = true,
                 Effect::End(_) => ended = true,
                 Effect::Transfer(_) | Effect::AbortTransfer | Effect::DropData => {}
-                Effect::Logout | Effect::LeaveHost => {}
+                Effect::Logout | Effect::LeaveHost | Effect::Limit(_) => {}
             }
         }
         prop_assert_eq!(ended, ended && self.machine.ended());

@@ -112,6 +112,7 @@ impl World {
                 Effect::Logout => self.others.push("logout"),
                 Effect::LeaveHost => self.others.push("leave-host"),
                 Effect::End(ending) => self.ended = Some(ending),
+                Effect::Limit(_) => {}
             }
         }
         answers
