@@ -5,17 +5,15 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::Semaphore;
 use tokio::task::{JoinError, JoinHandle};
-use wasmtime::{Config, Enabled, EngineWeak, InstanceAllocationStrategy, PoolingAllocationConfig};
+use wasmtime::{Config, Enabled, InstanceAllocationStrategy, PoolingAllocationConfig};
 
+use super::clock::Clock;
 use crate::config::settings::{Bounds, Policies, Settings};
 
-/// Resolution of CPU bounds.
-pub(super) const TICK: Duration = Duration::from_millis(1);
 /// Stack of a guest. Interpreters recurse deeply; a runaway must end long before the fiber's stack does.
 const GUEST_STACK: usize = 256 * 1024;
 /// Stack of the fiber: the difference is for host functions, whose overflow would end the process.
@@ -49,6 +47,7 @@ pub struct Engine {
     pub(super) keep: Arc<Semaphore>,
     /// One compiler at a time: sessions need the cores.
     pub(super) compiler: Arc<Semaphore>,
+    clock: Clock,
     guests: Handle,
     runtime: Option<Runtime>,
 }
@@ -76,7 +75,7 @@ impl Engine {
                 wasmtime::Engine::new(&config).map_err(|error| wrong(&error))?
             }
         };
-        tick(wasm.weak()).map_err(|error| wrong(&error))?;
+        let clock = Clock::start(wasm.weak()).map_err(|error| wrong(&error))?;
         let runtime = Builder::new_multi_thread()
             .worker_threads(settings.policies.threads.max(1))
             .thread_name("policy")
@@ -89,6 +88,7 @@ impl Engine {
             decisions: Arc::new(Semaphore::new(settings.policies.at_once)),
             keep: Arc::new(Semaphore::new(settings.policies.at_once)),
             compiler: Arc::new(Semaphore::new(1)),
+            clock,
             guests: runtime.handle().clone(),
             runtime: Some(runtime),
         }))
@@ -101,12 +101,20 @@ impl Engine {
 
     /// Runs `work` on the guests' threads; dropping the returned future ends it at its next pause.
     pub(super) fn run<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> Running<T> {
-        Running(self.guests.spawn(work))
+        let ticking = self.clock.ticking();
+        Running(self.guests.spawn(async move {
+            let _ticking = ticking;
+            work.await
+        }))
     }
 
     /// Runs `work`, which may take seconds, beside all other threads.
     pub(super) fn run_long<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Running<T> {
-        Running(self.guests.spawn_blocking(work))
+        let ticking = self.clock.ticking();
+        Running(self.guests.spawn_blocking(move || {
+            let _ticking = ticking;
+            work()
+        }))
     }
 }
 
@@ -174,16 +182,4 @@ fn pool<'a>(policies: &Policies, bounds: impl Iterator<Item = &'a Bounds>) -> Po
         .table_keep_resident(TABLE_KEEP_RESIDENT)
         .pagemap_scan(Enabled::Auto);
     pool
-}
-
-/// Advances the clock that CPU bounds are measured with, until the engine is gone.
-fn tick(engine: EngineWeak) -> std::io::Result<()> {
-    std::thread::Builder::new().name("policy-clock".into()).spawn(move || {
-        while let Some(engine) = engine.upgrade() {
-            engine.increment_epoch();
-            drop(engine);
-            std::thread::sleep(TICK);
-        }
-    })?;
-    Ok(())
 }

@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 use rustix::time::{ClockId, clock_gettime};
 use wasmtime::{ResourceLimiter, Store, UpdateDeadline};
 
-use super::engine::{Engine, TICK};
+use super::clock::TICK;
+use super::engine::Engine;
 use super::fault::{FailureKind, Spent};
 use crate::config::settings::Bounds;
 

@@ -6,6 +6,7 @@
 mod builtin;
 mod catching;
 pub mod chain;
+mod clock;
 mod contract;
 pub mod describe;
 mod digest;
