@@ -23,6 +23,8 @@ MD5CRYPT = "openssl passwd -1 -salt compare"
 # Whom the peers serve files as: somebody without power, with a home that exists, which vsftpd insists on.
 SERVANT = next(user for user in pwd.getpwall() if user.pw_uid > 0 and os.path.isdir(user.pw_dir))
 HOST, BANNED = "127.0.0.1", "127.0.0.2"
+# A folder with many files.
+CROWD, CROWD_ENTRIES = "crowd", 10_000
 START_S_MAX = 20
 
 
@@ -49,8 +51,12 @@ class House:
             for _ in range(mib):
                 file.write(block)
         (self.root / "small.bin").write_bytes(b"x" * self.small)
+        crowd = self.root / CROWD
+        crowd.mkdir()
+        for number in range(CROWD_ENTRIES):
+            (crowd / f"report-{number:05}.txt").touch()
         if os.geteuid() == 0:
-            for path in [self.root, *self.root.iterdir()]:
+            for path in [self.root, *self.root.rglob("*")]:
                 os.chown(path, SERVANT.pw_uid, SERVANT.pw_gid)
 
 
@@ -59,6 +65,8 @@ class Server:
 
     name, hash, refusal = "", "", ""
     needs_root = True
+    # Kinds of work that it has no command for.
+    lacks = ()
 
     def __init__(self, house, root):
         self.house, self.root = house, root
@@ -222,6 +230,7 @@ class ProFtpd(Server):
 
 class Vsftpd(Server):
     name, hash = "vsftpd", "none (pam_permit)"
+    lacks = ("mlsd",)
     refusal = "max_per_ip"
     pam = Path("/etc/pam.d/portcullis-compare")
 
@@ -262,7 +271,7 @@ class PureFtpd(Server):
         run([self.root / "usr/bin/pure-pw", "mkdb", table, "-f", book], env=peers.environment(self.root))
         return [self.root / "usr/sbin/pure-ftpd", "-S", f"{HOST},{self.port}", "-4", "-H", "-A", "-u", "1",
                 "-l", f"puredb:{table}", "-E", "-Y", "2", "-2", self.house.both, "-c", "10000",
-                "-C", "1" if refusing else "10000", "-k", "99", "-g", self.folder / "pid", "-f", "none"]
+                "-C", "1" if refusing else "10000", "-k", "99", "-L", f"{CROWD_ENTRIES * 2}:5", "-g", self.folder / "pid", "-f", "none"]
 
     def refuse(self):
         return self.hold()

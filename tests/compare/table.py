@@ -12,6 +12,8 @@ ROWS = {
     "download": ("download", "GiB/s", ("0.95 GiB/s", lambda own, best, bare: own >= 0.95)),
     "upload": ("upload", "GiB/s", ("0.8 GiB/s", lambda own, best, bare: own >= 0.8)),
     "small": ("4 KiB RETRs in one session", "/s", ("3 times the best peer", lambda own, best, bare: own >= 3 * best)),
+    "list": ("LIST of 10,000 entries", "/s", ("3 times the best peer", lambda own, best, bare: own >= 3 * best)),
+    "mlsd": ("MLSD of 10,000 entries", "/s", ("3 times the best peer", lambda own, best, bare: own >= 3 * best)),
 }
 OWN = "Portcullis"
 
@@ -76,7 +78,9 @@ def shown_latency(results, name):
 def shown(value, unit):
     if value is None:
         return "-"
-    return f"{value:.2f}" if unit == "GiB/s" else f"{value:,.0f}"
+    if unit == "GiB/s":
+        return f"{value:.2f}"
+    return f"{value:,.0f}" if value >= 100 else f"{value:.1f}"
 
 
 def columns(lines):

@@ -39,20 +39,40 @@ impl Mover {
 
     /// Fetches the plan's file and checks its size.
     pub async fn download(&mut self) -> Result<()> {
-        let mut data = self.open("RETR").await?;
-        let mut got = 0;
+        let (got, _) = self.fetch("RETR").await?;
+        ensure!(got == self.plan.bytes, "{got} bytes came of {}", self.plan.bytes);
+        Ok(())
+    }
+
+    /// Lists the plan's folder and checks that it is whole. Returns the bytes that it took.
+    pub async fn list(&mut self, verb: &str) -> Result<u64> {
+        let (got, lines) = self.fetch(verb).await?;
+        // Some servers begin with a line `total`, or tell `.` and `..`.
+        let entries = self.plan.entries;
+        ensure!((entries..=entries + 3).contains(&lines), "{lines} lines came for {entries} entries");
+        Ok(got)
+    }
+
+    /// Bytes and line ends that a verb brings.
+    async fn fetch(&mut self, verb: &str) -> Result<(u64, u64)> {
+        let counts_lines = verb != "RETR";
+        let mut data = self.open(verb).await?;
+        let (mut got, mut lines) = (0, 0);
         loop {
-            match data.read(&mut self.block).await? {
-                0 => break,
-                count => got += count as u64,
+            let count = data.read(&mut self.block).await?;
+            if count == 0 {
+                break;
+            }
+            got += count as u64;
+            if counts_lines {
+                lines += self.block[..count].iter().filter(|byte| **byte == b'\n').count() as u64;
             }
         }
         // A proper end, both ways: some servers wait for it before they say 226.
         let _ = data.shutdown().await;
         drop(data);
         self.control.expect(226).await?;
-        ensure!(got == self.plan.bytes, "{got} bytes came of {}", self.plan.bytes);
-        Ok(())
+        Ok((got, lines))
     }
 
     /// Stores the plan's file.

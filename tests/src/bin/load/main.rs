@@ -22,7 +22,7 @@ fn main() -> Result<()> {
         "bare-blocking" => return bare::blocking(),
         "bare-tokio" => return runtime.block_on(bare::tokio()),
         "refused" | "greet" | "login" => runtime.block_on(work::sessions(&work, plan)),
-        "download" | "upload" | "small" => runtime.block_on(work::transfers(&work, plan)),
+        "download" | "upload" | "small" | "list" | "mlsd" => runtime.block_on(work::transfers(&work, plan)),
         other => bail!("`{other}` is no work"),
     }?;
     println!("{}", serde_json::to_string(&done)?);

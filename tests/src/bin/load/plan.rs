@@ -25,10 +25,12 @@ pub struct Plan {
     pub count: u64,
     /// No unit is begun later than this.
     pub seconds: Duration,
-    /// The file that is moved.
+    /// The file that is moved, or the folder that is listed.
     pub path: String,
-    /// Its size.
+    /// The file's size.
     pub bytes: u64,
+    /// The folder's entries.
+    pub entries: u64,
 }
 
 impl Plan {
@@ -49,6 +51,7 @@ impl Plan {
             seconds: Duration::from_secs_f64(take(&mut given, "seconds", "60")?),
             path: take(&mut given, "path", "")?,
             bytes: take(&mut given, "bytes", "0")?,
+            entries: take(&mut given, "entries", "0")?,
         })
     }
 }

@@ -53,24 +53,26 @@ pub async fn sessions(work: &str, plan: Plan) -> Result<Done> {
     Ok(clock.done(0, seen.take()))
 }
 
-/// Files, one after the other in one session; TLS sessions are offered for resumption as real clients do.
+/// Files or listings, one after the other in one session; TLS sessions are offered for resumption as real clients do.
 pub async fn transfers(work: &str, plan: Plan) -> Result<Done> {
     let config = tls::alike(&plan.certificate, Resumption::in_memory_sessions(SESSIONS));
     let control = logged_in(&plan, &config).await?;
     let mut clock = Clock::new(plan.count, plan.seconds);
-    let bytes = plan.bytes;
+    let size = plan.bytes;
     let mut mover = Mover::new(plan, config, control).await?;
-    let mut done = 0;
+    let (mut done, mut bytes) = (0, 0);
     while let Some(begun) = clock.begin() {
-        match work {
-            "upload" => mover.upload().await?,
-            _ => mover.download().await?,
-        }
+        bytes += match work {
+            "upload" => mover.upload().await.map(|()| size)?,
+            "list" => mover.list("LIST").await?,
+            "mlsd" => mover.list("MLSD").await?,
+            _ => mover.download().await.map(|()| size)?,
+        };
         clock.end(begun);
         done += 1;
     }
     let seen = format!("{} of {done} data connections resumed", mover.resumed);
-    let done = clock.done(done * bytes, seen);
+    let done = clock.done(bytes, seen);
     mover.quit().await?;
     Ok(done)
 }
