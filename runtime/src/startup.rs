@@ -18,7 +18,7 @@ pub use ready::{Ready, replace};
 pub use source::Source;
 
 use crate::admin::desk::{About, Desk};
-use crate::admin::{self, Socket};
+use crate::admin::{self, Socket, TransferLog};
 use crate::auth::{AttemptTags, Login, Users};
 use crate::config::settings::{Settings, StoreEngine};
 use crate::config::{Loaded, Mistake};
@@ -50,6 +50,7 @@ pub struct Server {
     signals: StopSignals,
     serving: JoinHandle<()>,
     admin: JoinHandle<()>,
+    transfers: TransferLog,
 }
 
 impl Server {
@@ -84,6 +85,8 @@ impl Server {
         let identity = identity(&settings)?;
         let acceptor = Arc::new(Acceptor::new(&settings.tls, &identity).map_err(|error| wrong(mistake(&error)))?);
         let gate = Gate::new(&settings, bans.clone(), networks.clone());
+
+        let transfers = TransferLog::open(&settings.log).map_err(|error| machine(&error))?;
 
         let listeners =
             Listener::bind_all(&settings.listeners, settings.server.backlog).map_err(|error| machine(&error))?;
@@ -123,7 +126,16 @@ impl Server {
                 async move { desk.answer(caller, request).await }
             },
         ));
-        let reload = Reload { source, loaded, policies: policies.clone(), keys, acceptor: acceptor.clone(), identity };
+        let reload = Reload {
+            source,
+            loaded,
+            policies: policies.clone(),
+            keys,
+            acceptor: acceptor.clone(),
+            identity,
+            login: login.clone(),
+            transfers: transfers.clone(),
+        };
         tokio::spawn(reload.run(orders, stopper.stop()).map_err(|error| machine(&error))?);
 
         let files = Files::new(&settings.files);
@@ -139,11 +151,12 @@ impl Server {
             acceptor,
             hosts: Arc::new(Hosts::new(&settings.hosts)),
             store,
+            transfers: transfers.clone(),
         };
         tell(&settings, &ready, &policies);
         let house = House::new(settings, handles);
         let serving = tokio::spawn(session::serve(house, listeners, stopper.stop()));
-        Ok(Server { ready, policies, stopper, signals, serving, admin })
+        Ok(Server { ready, policies, stopper, signals, serving, admin, transfers })
     }
 
     /// What scripts and people need to know.
@@ -158,12 +171,14 @@ impl Server {
 
     /// Serves until SIGTERM or SIGINT, then lets sessions finish; a second signal ends them at once.
     pub async fn run(self) {
-        let Server { stopper, signals, serving, admin, .. } = self;
+        let Server { stopper, signals, serving, admin, transfers, .. } = self;
         let stop = stopper.stop();
         tokio::spawn(async move { stopper.follow(signals).await });
         stop.stopping().await;
         info!("server.stopping");
         finish(serving, admin).await;
+        // Sessions are over; what they told last is written before the process ends.
+        let _ = tokio::task::spawn_blocking(move || transfers.flush()).await;
     }
 
     /// Stops as a signal would.

@@ -90,9 +90,19 @@ impl Server {
 
     /// Starts the process and waits for its ready file. The second start finds what the first one left.
     pub async fn start(&mut self) {
+        self.start_by(Command::new(place::binary())).await;
+    }
+
+    /// As [`Server::start`], from a shell that did something before, such as `ulimit`.
+    pub async fn start_behind(&mut self, before: &str) {
+        let mut command = Command::new("sh");
+        command.arg("-c").arg(format!("{before}; exec \"$0\" \"$@\"")).arg(place::binary());
+        self.start_by(command).await;
+    }
+
+    async fn start_by(&mut self, mut command: Command) {
         let ready = self.folder.path().join("ready.json");
         let _ = std::fs::remove_file(&ready);
-        let mut command = Command::new(place::binary());
         command.args(&self.arguments).arg("--ready-file").arg(&ready).env_remove("RUST_LOG");
         let mut process = Process::start("portcullis", &mut command, &self.log_file());
         let found = deadline::until(SOON, "the ready file", || {

@@ -2,35 +2,112 @@
 //! line: control characters are written as escapes.
 
 use std::fmt::{self, Write};
+use std::io;
 
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::fmt::format::Writer;
-use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
+use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, MakeWriter};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
 
+use super::sink::{Out, Sink, Trouble};
 use crate::config::settings::{Log, LogFormat};
 use crate::moment::Moment;
+
+/// The log of the process. Dropped, it waits a moment for its last lines.
+#[derive(Debug)]
+#[must_use]
+pub struct Logging(Sink);
+
+impl Drop for Logging {
+    fn drop(&mut self) {
+        self.0.flush();
+    }
+}
+
+/// Why there is no log.
+#[derive(Debug, thiserror::Error)]
+pub enum LogError {
+    /// Something else in this process logs already.
+    #[error(transparent)]
+    Twice(#[from] TryInitError),
+    /// No thread to write it.
+    #[error("no thread for the log: {0}")]
+    Thread(#[from] io::Error),
+}
 
 /// Starts logging for the process.
 ///
 /// # Errors
-/// When something else in this process already does.
-pub fn start(settings: &Log) -> Result<(), TryInitError> {
+/// `LogError`.
+pub fn start(settings: &Log) -> Result<Logging, LogError> {
+    let format = settings.format;
+    let sink = Sink::start(Out::Stderr, settings.queue, move |trouble| match trouble {
+        Trouble::Dropped(lines) => Some(dropped(format, lines)),
+        Trouble::NotReopened(_) => None,
+    })?;
+    let writer = Lines(sink.clone());
     let level = settings.level.parse().unwrap_or(LevelFilter::INFO);
     // Libraries talk to their developers; operators hear of their warnings.
     let targets = Targets::new().with_target("portcullis", level).with_default(level.min(LevelFilter::WARN));
     let registry = tracing_subscriber::registry().with(targets);
-    let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let layer = tracing_subscriber::fmt::layer().with_writer(writer);
     match settings.format {
         LogFormat::Pretty => {
-            let ansi = std::io::IsTerminal::is_terminal(&std::io::stderr());
-            registry.with(layer.with_ansi(ansi).event_format(Pretty)).try_init()
+            let ansi = io::IsTerminal::is_terminal(&io::stderr());
+            registry.with(layer.with_ansi(ansi).event_format(Pretty)).try_init()?;
         }
-        LogFormat::Json => registry.with(layer.event_format(Json)).try_init(),
+        LogFormat::Json => registry.with(layer.event_format(Json)).try_init()?,
+    }
+    Ok(Logging(sink))
+}
+
+/// The line in which a log tells that lines are missing.
+fn dropped(format: LogFormat, lines: u64) -> Vec<u8> {
+    let at = stamp(Moment::now());
+    let line = match format {
+        LogFormat::Pretty => format!("{at}  WARN log.dropped lines={lines}\n"),
+        LogFormat::Json => {
+            let line = serde_json::json!({ "at": at, "level": "warn", "message": "log.dropped", "lines": lines });
+            format!("{line}\n")
+        }
+    };
+    line.into_bytes()
+}
+
+/// Hands each event, once it is formatted, to the thread that writes.
+struct Lines(Sink);
+
+struct OneEvent<'a> {
+    sink: &'a Sink,
+    line: Vec<u8>,
+}
+
+impl<'a> MakeWriter<'a> for Lines {
+    type Writer = OneEvent<'a>;
+
+    fn make_writer(&'a self) -> OneEvent<'a> {
+        OneEvent { sink: &self.0, line: Vec::new() }
+    }
+}
+
+impl io::Write for OneEvent<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.line.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Drop for OneEvent<'_> {
+    fn drop(&mut self) {
+        self.sink.line(std::mem::take(&mut self.line));
     }
 }
 
@@ -178,7 +255,7 @@ impl fmt::Display for OneLine<'_> {
 }
 
 /// Control characters, and those that turn the direction of writing or break lines.
-fn is_control(mark: char) -> bool {
+pub(super) fn is_control(mark: char) -> bool {
     mark.is_control() || matches!(mark, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
@@ -189,7 +266,6 @@ pub fn one_line(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::io;
     use std::sync::Arc;
 
     use parking_lot::Mutex;

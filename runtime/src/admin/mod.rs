@@ -7,7 +7,10 @@ pub mod client;
 pub mod desk;
 pub mod log;
 pub mod request;
+pub mod sink;
 pub mod socket;
+mod transfers;
 
 pub use request::{BanRow, Refusal, Reply, Request, Status};
 pub use socket::{Socket, Told};
+pub use transfers::{Direction, TransferLog, Transferred};

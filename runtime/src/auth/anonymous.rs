@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::keys::Limits;
 use super::name::UserName;
 use super::permit::Permit;
 use super::secret::Secret;
@@ -34,7 +35,8 @@ impl Anonymous {
             return Err(wrong("is no folder"));
         }
         let name = UserName::parse(NAMES[0]).map_err(|fault| wrong(&fault.to_string()))?;
-        let user = Arc::new(User { name, home, rights: settings.permissions });
+        let user =
+            Arc::new(User { name, home, rights: settings.permissions, folders: Vec::new(), limits: Limits::default() });
         Ok(Anonymous { user, refused: settings.refused_passwords.clone() })
     }
 

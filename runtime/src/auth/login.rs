@@ -1,5 +1,12 @@
 //! Whether a name and a password open the door, and the cause if not.
 
+use std::borrow::Cow;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use tokio::sync::watch;
+
 use super::name::UserName;
 use super::password::Pool;
 use super::permit::Permit;
@@ -7,11 +14,13 @@ use super::secret::Secret;
 use super::users::Users;
 use crate::config::settings;
 use crate::events::Cause;
+use crate::moment::Moment;
 
-/// The door: everybody's logins.
+/// The door: everybody's logins. What changes in the file of users changes here, for all who hold a door.
 #[derive(Clone, Debug)]
 pub struct Login {
-    users: Users,
+    users: Arc<ArcSwap<Users>>,
+    changed: watch::Sender<()>,
     pool: Pool,
     password_bytes: usize,
 }
@@ -23,42 +32,69 @@ impl Login {
     }
 
     fn with(users: Users, hashes_at_once: usize, password_bytes: usize) -> Login {
-        Login { users, pool: Pool::new(hashes_at_once), password_bytes }
+        let users = Arc::new(ArcSwap::from_pointee(users));
+        Login { users, changed: watch::Sender::new(()), pool: Pool::new(hashes_at_once), password_bytes }
+    }
+
+    /// Puts other users in force: logins from now on go by them, and whoever watches is told.
+    pub fn replace(&self, users: Users) {
+        self.users.store(Arc::new(users));
+        self.changed.send_replace(());
+    }
+
+    /// Tells when users were replaced.
+    pub fn watch(&self) -> watch::Receiver<()> {
+        self.changed.subscribe()
+    }
+
+    /// Whether who logged in under a canonical name could do so still, wherever from.
+    pub fn stands(&self, name: &str, now: Moment) -> bool {
+        UserName::parse(name).is_ok_and(|name| self.users.load().stands(&name, now))
+    }
+
+    /// Whether a canonical name is that of users who need no password.
+    pub fn is_anonymous(&self, name: &str) -> bool {
+        UserName::parse(name).is_ok_and(|name| self.users.load().anonymous(&name).is_some())
     }
 
     /// The name that stands for a name as typed in events, counters and bans: users without a password are
     /// one user under all of their names.
-    pub fn canonical<'a>(&'a self, typed: &'a str) -> &'a str {
-        match UserName::parse(typed) {
-            Ok(name) => self.users.anonymous(&name).map_or(typed, |anonymous| anonymous.name().as_str()),
-            Err(_) => typed,
+    pub fn canonical<'a>(&self, typed: &'a str) -> Cow<'a, str> {
+        let Ok(name) = UserName::parse(typed) else { return Cow::Borrowed(typed) };
+        match self.users.load().anonymous(&name) {
+            Some(anonymous) => Cow::Owned(anonymous.name().as_str().to_owned()),
+            None => Cow::Borrowed(typed),
         }
     }
 
-    /// Checks a password. Whether the user exists, is disabled or forbidden changes neither the work nor,
-    /// so, the time; only the cause tells, and it is for events and logs, never for the client. An empty
-    /// password and one over `limits.password-bytes` are refused at once for every name alike.
+    /// Checks a password of somebody who comes from an address. Whether the user exists, is disabled or
+    /// forbidden changes neither the work nor, so, the time; only the cause tells, and it is for events and
+    /// logs, never for the client. An empty password and one over `limits.password-bytes` are refused at once
+    /// for every name alike.
     ///
     /// # Errors
-    /// The `Cause`: a disabled user looks like one who is denied by a rule.
-    pub async fn check(&self, name: &UserName, password: &Secret) -> Result<Permit, Cause> {
-        if let Some(anonymous) = self.users.anonymous(name).filter(|_| !self.users.is_forbidden(name)) {
+    /// The `Cause`: a user who is disabled, expired or comes from elsewhere is denied by a rule.
+    pub async fn check(&self, name: &UserName, password: &Secret, from: IpAddr, now: Moment) -> Result<Permit, Cause> {
+        let users = self.users.load_full();
+        let forbidden = users.is_forbidden(name);
+        if let Some(anonymous) = users.anonymous(name).filter(|_| !forbidden) {
             return anonymous.check(password, self.password_bytes);
         }
-        let user = self.users.find(name);
+        let account = users.find(name);
+        let admitted = account.is_some_and(|account| account.admits(from, now)) && !forbidden;
         let unhashed = password.reveal().is_empty() || password.reveal().len() > self.password_bytes;
-        let hash = user.map_or(self.users.decoy(), |user| &user.hash);
-        let fits = !unhashed && self.pool.matches(hash, password).await;
-        if self.users.is_forbidden(name) {
+        let hash = account.map(|account| &account.hash);
+        let fits = !unhashed && self.pool.matches(hash, users.decoys().clone(), password, admitted).await;
+        if forbidden {
             return Err(Cause::ForbiddenUser);
         }
         if password.reveal().is_empty() {
             return Err(Cause::EmptyPassword);
         }
-        match user {
+        match account {
             None => Err(Cause::UnknownUser),
             Some(_) if !fits => Err(Cause::WrongPassword),
-            Some(user) if !user.enabled => Err(Cause::DeniedByRule),
+            Some(_) if !admitted => Err(Cause::DeniedByRule),
             Some(account) => Ok(Permit::new(account.user.clone())),
         }
     }
@@ -68,8 +104,12 @@ impl Login {
 mod tests {
     use std::path::Path;
 
+    use super::super::password::{Cost, Hash};
     use super::super::permit::Rights;
     use super::*;
+
+    const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
+    const NOW: Moment = Moment::from_millis(1_000);
 
     fn door() -> Login {
         let home = Path::new("/srv");
@@ -78,7 +118,7 @@ mod tests {
     }
 
     async fn check(name: &str, password: &str) -> Result<Permit, Cause> {
-        door().check(&UserName::parse(name).expect("name"), &Secret::new(password.into())).await
+        door().check(&UserName::parse(name).expect("name"), &Secret::new(password.into()), HERE, NOW).await
     }
 
     #[tokio::test]
@@ -114,7 +154,7 @@ mod tests {
         let users = Users::fixture(&[("ftp", "own", folder.path(), Rights::FULL)]).with_anonymous(&settings);
         let door = Login::with(users, 2, 64);
         let check = async |name: &str, password: &str| {
-            door.check(&UserName::parse(name).expect("name"), &Secret::new(password.into())).await
+            door.check(&UserName::parse(name).expect("name"), &Secret::new(password.into()), HERE, NOW).await
         };
         let permit = check("Anonymous", "me@home").await.expect("in");
         assert_eq!((permit.user().as_str(), permit.rights()), ("anonymous", Rights::READ_ONLY));
@@ -133,7 +173,7 @@ mod tests {
         let door = Login::with(users, 0, 64);
         let name = UserName::parse("alice").expect("name");
         let long = Secret::new("x".repeat(65));
-        assert_eq!(door.check(&name, &long).await.err(), Some(Cause::WrongPassword));
+        assert_eq!(door.check(&name, &long, HERE, NOW).await.err(), Some(Cause::WrongPassword));
     }
 
     #[tokio::test]
@@ -143,9 +183,85 @@ mod tests {
         for name in ["nobody", "root"] {
             let name = UserName::parse(name).expect("name");
             let password = Secret::new("x".into());
-            let check = std::pin::pin!(door.check(&name, &password));
+            let check = std::pin::pin!(door.check(&name, &password, HERE, NOW));
             let mut context = std::task::Context::from_waker(std::task::Waker::noop());
             assert!(std::future::Future::poll(check, &mut context).is_pending(), "{name} waits for the pool");
         }
+    }
+
+    #[tokio::test]
+    async fn disabled_expired_and_far_away_users_are_denied_by_a_rule() {
+        let users = || Users::fixture(&[("alice", "x", Path::new("/srv"), Rights::FULL)]);
+        let denied = async |users: Users, from: &str| {
+            let door = Login::with(users, 2, 64);
+            let name = UserName::parse("alice").expect("name");
+            let from = from.parse().expect("address");
+            assert_eq!(door.check(&name, &Secret::new("y".into()), from, NOW).await.err(), Some(Cause::WrongPassword));
+            door.check(&name, &Secret::new("x".into()), from, NOW).await.err()
+        };
+        let rule = Some(Cause::DeniedByRule);
+        assert_eq!(denied(users().with_changed("alice", |alice| alice.enabled = false), "127.0.0.1").await, rule);
+        assert_eq!(denied(users().with_changed("alice", |alice| alice.expires = Some(NOW)), "127.0.0.1").await, rule);
+        let office = || {
+            users().with_changed("alice", |alice| {
+                alice.networks = Some(vec!["192.0.2.0/24".parse().expect("network")]);
+            })
+        };
+        assert_eq!(denied(office(), "127.0.0.1").await, rule);
+        assert_eq!(denied(office(), "192.0.2.1").await, None);
+    }
+
+    #[test]
+    fn whoever_was_removed_or_disabled_stands_no_more() {
+        let users = || Users::fixture(&[("alice", "x", Path::new("/srv"), Rights::FULL)]);
+        let door = Login::with(users(), 2, 64);
+        let watcher = door.watch();
+        assert!(door.stands("alice", NOW) && !door.stands("bob", NOW) && !door.stands("anonymous", NOW));
+        door.clone().replace(users().with_changed("alice", |alice| alice.enabled = false));
+        assert!(!door.stands("alice", NOW));
+        assert!(watcher.has_changed().expect("the door is there"));
+    }
+
+    /// The medians of many samples, taken in turns so that a busy machine slows all alike. Users with hashes
+    /// of three costs: whoever could tell them apart by time could tell who exists.
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn s_20_unknown_disabled_and_wrong_take_the_same_time() {
+        const SAMPLES: usize = 60;
+        let home = Path::new("/srv");
+        let names = ["costly", "cheap", "disabled", "nobody", "root"];
+        let users = Users::fixture(&[
+            ("costly", "x", home, Rights::FULL),
+            ("cheap", "x", home, Rights::FULL),
+            ("disabled", "x", home, Rights::FULL),
+        ])
+        .with_changed("costly", |user| {
+            user.hash = Cost::Argon { memory: 4096, passes: 3, lanes: 1 }.decoy().expect("hash");
+        })
+        .with_changed("cheap", |user| user.hash = Hash::cheap("x"))
+        .with_changed("disabled", |user| {
+            user.hash = Cost::Bcrypt(5).decoy().expect("hash");
+            user.enabled = false;
+        });
+        let door = Login::with(users, 1, 64);
+        let wrong = Secret::new("wrong".into());
+        let mut samples = vec![Vec::with_capacity(SAMPLES); names.len()];
+        for sample in 0..SAMPLES * names.len() {
+            // Each comes behind each other in turn.
+            let turn = (sample + sample / names.len()) % names.len();
+            let name = UserName::parse(names[turn]).expect("name");
+            let started = std::time::Instant::now();
+            assert!(door.check(&name, &wrong, HERE, NOW).await.is_err());
+            samples[turn].push(started.elapsed());
+        }
+        let medians: Vec<_> = samples
+            .iter_mut()
+            .map(|samples| {
+                samples.sort_unstable();
+                samples[SAMPLES / 2]
+            })
+            .collect();
+        let (least, most) = (medians.iter().min().expect("some"), medians.iter().max().expect("some"));
+        // One check of the costly hash takes several times as long as the others together.
+        assert!(*most - *least <= *least / 4, "{names:?} {medians:?}");
     }
 }

@@ -6,6 +6,9 @@
 
 mod anonymous;
 pub mod attempt;
+mod book;
+mod crypt;
+mod keys;
 mod login;
 mod name;
 pub mod password;
@@ -14,8 +17,9 @@ mod secret;
 mod users;
 
 pub use attempt::AttemptTags;
+pub use keys::Limits;
 pub use login::Login;
 pub use name::{NameError, UserName};
 pub use permit::{Permit, Rights};
 pub use secret::Secret;
-pub use users::Users;
+pub use users::{Folder, Listed, Users};

@@ -1,4 +1,4 @@
-//! Password hashes: argon2id in PHC form, computed off the I/O threads, few at once.
+//! Password hashes, computed off the I/O threads, few at once: argon2id, and those that people bring.
 
 use std::sync::Arc;
 
@@ -6,6 +6,7 @@ use argon2::password_hash::{PasswordHashString, SaltString};
 use argon2::{Algorithm, Argon2, Params, PasswordHash, PasswordHasher, PasswordVerifier, Version};
 use tokio::sync::Semaphore;
 
+use super::crypt::{BcryptHash, Sha, ShaHash};
 use super::secret::Secret;
 
 /// 19 MiB and two passes, the first of OWASP's equivalent choices for argon2id: about 20 ms of one core.
@@ -19,41 +20,99 @@ const SALT_BYTES: usize = 16;
 /// Why a text is no hash that we verify.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum HashError {
-    /// Not a PHC string.
-    #[error("is not a password hash in PHC form ($argon2id$v=19$...)")]
+    /// Of none of the forms.
+    #[error("is not a password hash: $argon2id$v=19$..., $6$..., $5$... or $2b$...")]
     Form,
     /// A PHC string of another algorithm or version.
     #[error("is not an argon2id hash of version 19")]
     Algorithm,
-    /// The parameters are out of argon2's range, or salt or output are missing.
-    #[error("has parameters, salt or output that argon2 does not allow")]
+    /// The parameters are out of the algorithm's range, or salt or output are missing.
+    #[error("has parameters, salt or output that its algorithm does not allow")]
     Parameters,
+    /// One check would take seconds or more than a GiB.
+    #[error("costs too much to be checked at a login")]
+    TooCostly,
     /// The system gave no random bytes.
     #[error("the system gives no random bytes for a salt")]
     Random,
 }
 
-/// A checked argon2id hash.
+/// A checked hash.
 #[derive(Clone)]
-pub struct Hash(PasswordHashString);
+pub struct Hash(Form);
+
+#[derive(Clone)]
+enum Form {
+    Argon(PasswordHashString),
+    Sha(ShaHash),
+    Bcrypt(BcryptHash),
+}
+
+/// What a check costs. Two hashes of the same cost take the same time, whatever the password.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) enum Cost {
+    /// argon2id.
+    Argon { memory: u32, passes: u32, lanes: u32 },
+    /// crypt's; a longer salt may make a block more.
+    Sha { sha: Sha, rounds: u32, salt_bytes: usize },
+    /// The logarithm of bcrypt's rounds.
+    Bcrypt(u32),
+}
+
+impl Cost {
+    /// A hash that no password matches and that costs this much to check.
+    ///
+    /// # Errors
+    /// `HashError::Random`.
+    pub(super) fn decoy(self) -> Result<Hash, HashError> {
+        match self {
+            Cost::Argon { memory, passes, lanes } => {
+                let params = Params::new(memory, passes, lanes, None).map_err(|_| HashError::Parameters)?;
+                let mut unknown = [0; 32];
+                aws_lc_rs::rand::fill(&mut unknown).map_err(|_| HashError::Random)?;
+                Hash::with(&unknown, params)
+            }
+            Cost::Sha { sha, rounds, salt_bytes } => Ok(Hash(Form::Sha(ShaHash::decoy(sha, rounds, salt_bytes)?))),
+            Cost::Bcrypt(cost) => Ok(Hash(Form::Bcrypt(BcryptHash::decoy(cost)?))),
+        }
+    }
+}
+
+/// Over this one login would cost seconds, or push everything else out of memory.
+const ARGON_MEMORY_KIB_MAX: u32 = 1024 * 1024;
+const ARGON_PASSES_MAX: u32 = 64;
 
 impl Hash {
-    /// Reads a PHC string as an operator's file holds it.
+    /// Reads a hash as an operator's file holds it: argon2id in PHC form, crypt's `$6$` and `$5$`, bcrypt's
+    /// `$2b$`, `$2y$` and `$2a$`.
     ///
     /// # Errors
     /// `HashError`.
     pub fn parse(text: &str) -> Result<Hash, HashError> {
+        if let Some(rest) = text.strip_prefix("$6$") {
+            return Ok(Hash(Form::Sha(ShaHash::parse(Sha::Sha512, rest)?)));
+        }
+        if let Some(rest) = text.strip_prefix("$5$") {
+            return Ok(Hash(Form::Sha(ShaHash::parse(Sha::Sha256, rest)?)));
+        }
+        if ["$2b$", "$2y$", "$2a$"].iter().any(|mark| text.starts_with(mark)) {
+            return Ok(Hash(Form::Bcrypt(BcryptHash::parse(text)?)));
+        }
         let hash = PasswordHash::new(text).map_err(|_| HashError::Form)?;
         if hash.algorithm != Algorithm::Argon2id.ident() || hash.version != Some(Version::V0x13.into()) {
             return Err(HashError::Algorithm);
         }
-        if hash.salt.is_none() || hash.hash.is_none() || Params::try_from(&hash).is_err() {
+        let params = Params::try_from(&hash).map_err(|_| HashError::Parameters)?;
+        if hash.salt.is_none() || hash.hash.is_none() {
             return Err(HashError::Parameters);
         }
-        Ok(Hash(hash.serialize()))
+        if params.m_cost() > ARGON_MEMORY_KIB_MAX || params.t_cost() > ARGON_PASSES_MAX {
+            return Err(HashError::TooCostly);
+        }
+        Ok(Hash(Form::Argon(hash.serialize())))
     }
 
-    /// A new hash of a password, with a new salt.
+    /// A new argon2id hash of a password, with a new salt.
     ///
     /// # Errors
     /// `HashError::Random`; `HashError::Parameters` for a password over argon2's own bound of 4 GiB.
@@ -63,22 +122,22 @@ impl Hash {
         Hash::with(password.reveal().as_bytes(), params)
     }
 
-    /// A hash that no password matches and that costs as much as `self` to check.
-    ///
-    /// # Errors
-    /// `HashError::Random`.
-    pub fn decoy(&self) -> Result<Hash, HashError> {
-        let params = Params::try_from(&self.0.password_hash()).map_err(|_| HashError::Parameters)?;
-        let mut unknown = [0; 32];
-        aws_lc_rs::rand::fill(&mut unknown).map_err(|_| HashError::Random)?;
-        Hash::with(&unknown, params)
+    /// What checking it costs.
+    pub(super) fn cost(&self) -> Cost {
+        match &self.0 {
+            Form::Argon(text) => match Params::try_from(&text.password_hash()) {
+                Ok(params) => Cost::Argon { memory: params.m_cost(), passes: params.t_cost(), lanes: params.p_cost() },
+                // Unheard of: the text was checked when it was read.
+                Err(_) => Cost::Argon { memory: COST.0, passes: COST.1, lanes: COST.2 },
+            },
+            Form::Sha(hash) => Cost::Sha { sha: hash.sha, rounds: hash.rounds, salt_bytes: hash.salt_bytes() },
+            Form::Bcrypt(hash) => Cost::Bcrypt(hash.cost),
+        }
     }
 
-    /// What checking it costs, for comparison: blocks of memory written.
-    pub fn cost(&self) -> u64 {
-        Params::try_from(&self.0.password_hash())
-            .map(|params| u64::from(params.m_cost()) * u64::from(params.t_cost()))
-            .unwrap_or_default()
+    /// What `portcullis user hash` makes costs this much.
+    pub(super) fn usual_cost() -> Cost {
+        Cost::Argon { memory: COST.0, passes: COST.1, lanes: COST.2 }
     }
 
     /// A hash that costs next to nothing, for tests.
@@ -87,9 +146,13 @@ impl Hash {
         Hash::with(password.as_bytes(), Params::new(8, 1, 1, None).expect("params")).expect("hash")
     }
 
-    /// The PHC string.
-    pub fn as_str(&self) -> &str {
-        self.0.as_str()
+    /// As the file of users holds it.
+    pub fn text(&self) -> String {
+        match &self.0 {
+            Form::Argon(text) => text.as_str().to_owned(),
+            Form::Sha(hash) => hash.text(),
+            Form::Bcrypt(hash) => hash.text(),
+        }
     }
 
     fn with(password: &[u8], params: Params) -> Result<Hash, HashError> {
@@ -98,12 +161,17 @@ impl Hash {
         let salt = SaltString::encode_b64(&salt).map_err(|_| HashError::Parameters)?;
         let argon = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
         let hash = argon.hash_password(password, &salt).map_err(|_| HashError::Parameters)?;
-        Ok(Hash(hash.serialize()))
+        Ok(Hash(Form::Argon(hash.serialize())))
     }
 
-    fn matches(&self, password: &Secret) -> bool {
-        // The parameters come from the hash, not from this value.
-        Argon2::default().verify_password(password.reveal().as_bytes(), &self.0.password_hash()).is_ok()
+    pub(super) fn matches(&self, password: &Secret) -> bool {
+        let password = password.reveal().as_bytes();
+        match &self.0 {
+            // The parameters come from the hash, not from this value.
+            Form::Argon(text) => Argon2::default().verify_password(password, &text.password_hash()).is_ok(),
+            Form::Sha(hash) => hash.matches(password),
+            Form::Bcrypt(hash) => hash.matches(password),
+        }
     }
 }
 
@@ -126,18 +194,52 @@ impl Pool {
         Pool { places: Arc::new(Semaphore::new(at_once)) }
     }
 
-    /// Whether the password is the hashed one.
-    pub async fn matches(&self, hash: &Hash, password: &Secret) -> bool {
+    /// Whether the password is the one hashed in `own`. Costs one check of each of the `decoys`, of which
+    /// there is one for each cost: in place of the decoy of its own cost `own` is checked, if there is one.
+    /// So a user with a cheap hash, one with a costly hash and one who does not exist take the same time.
+    /// With `may_stop` a password that fits is told at once: that it was right is no secret.
+    pub(super) async fn matches(&self, own: Option<&Hash>, decoys: Decoys, password: &Secret, may_stop: bool) -> bool {
         let Ok(place) = self.places.clone().acquire_owned().await else {
             return false;
         };
-        let (hash, password) = (hash.clone(), password.copy());
+        let (own, password) = (own.cloned(), password.copy());
         let work = move || {
             // Held by the work itself: a caller that gives up does not free the place before its time.
             let _place = place;
-            hash.matches(&password)
+            let fits = own.as_ref().is_some_and(|hash| hash.matches(&password));
+            if !(fits && may_stop) {
+                let cost = own.as_ref().map(Hash::cost);
+                for decoy in decoys.0.iter().filter(|decoy| Some(decoy.cost()) != cost) {
+                    std::hint::black_box(decoy.matches(&password));
+                }
+            }
+            fits
         };
         tokio::task::spawn_blocking(work).await.unwrap_or(false)
+    }
+}
+
+/// One hash that nothing fits for each cost among the users.
+#[derive(Clone, Debug)]
+pub(super) struct Decoys(Arc<[Hash]>);
+
+impl Decoys {
+    /// More would make every login slow.
+    pub(super) const COSTS_MAX: usize = 8;
+
+    /// For these costs; where there are none, for what new users will cost.
+    ///
+    /// # Errors
+    /// `HashError::Random`; `HashError::TooCostly` for more than [`Decoys::COSTS_MAX`] different costs.
+    pub(super) fn of(costs: impl Iterator<Item = Cost>) -> Result<Decoys, HashError> {
+        let mut costs: Vec<Cost> = costs.collect::<std::collections::BTreeSet<_>>().into_iter().collect();
+        if costs.is_empty() {
+            costs.push(Hash::usual_cost());
+        }
+        if costs.len() > Decoys::COSTS_MAX {
+            return Err(HashError::TooCostly);
+        }
+        Ok(Decoys(costs.into_iter().map(Cost::decoy).collect::<Result<_, _>>()?))
     }
 }
 
@@ -149,11 +251,12 @@ mod tests {
     fn a_new_hash_fits_its_password_only_and_differs_each_time() {
         let password = Secret::new("correct horse".into());
         let hash = Hash::of(&password).expect("hash");
-        assert!(hash.as_str().starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{}", hash.as_str());
+        let text = hash.text();
+        assert!(text.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{text}");
         assert!(hash.matches(&password));
         assert!(!hash.matches(&Secret::new("correct horse ".into())));
-        assert_ne!(hash.as_str(), Hash::of(&password).expect("hash").as_str());
-        assert!(Hash::parse(hash.as_str()).expect("own form").matches(&password));
+        assert_ne!(text, Hash::of(&password).expect("hash").text());
+        assert!(Hash::parse(&text).expect("own form").matches(&password));
     }
 
     #[test]
@@ -162,6 +265,13 @@ mod tests {
             ("", HashError::Form),
             ("secret", HashError::Form),
             ("$2y$10$abcdefghijklmnopqrstuv", HashError::Form),
+            ("$2b$31$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW", HashError::TooCostly),
+            ("$2x$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW", HashError::Form),
+            ("$1$salt$abcdefghijklmnopqrstuv", HashError::Form),
+            ("$6$salt$tooshort", HashError::Form),
+            ("$5$rounds=10$salt$5B8vYYiY.CVt1RlTTf8KbXBH3hsxY/GNooZaBBGWEc8", HashError::Parameters),
+            ("$5$rounds=999999999$salt$5B8vYYiY.CVt1RlTTf8KbXBH3hsxY/GNooZaBBGWEc8", HashError::TooCostly),
+            ("$argon2id$v=19$m=4194304,t=1,p=1$c2FsdHNhbHQ$AAAAAAAAAAAAAAAAAAAAAA", HashError::TooCostly),
             ("$argon2i$v=19$m=8,t=1,p=1$c2FsdHNhbHQ$AAAAAAAAAAAAAAAAAAAAAA", HashError::Algorithm),
             ("$argon2id$v=16$m=8,t=1,p=1$c2FsdHNhbHQ$AAAAAAAAAAAAAAAAAAAAAA", HashError::Algorithm),
             ("$argon2id$v=19$m=1,t=1,p=1$c2FsdHNhbHQ$AAAAAAAAAAAAAAAAAAAAAA", HashError::Parameters),
@@ -172,11 +282,15 @@ mod tests {
     }
 
     #[test]
-    fn s_20_a_decoy_costs_the_same_and_fits_nothing() {
+    fn s_20_there_is_one_decoy_for_each_cost_and_not_too_many() {
         let hash = Hash::cheap("x");
-        let decoy = hash.decoy().expect("decoy");
-        assert_eq!(decoy.cost(), hash.cost());
-        assert!(!decoy.matches(&Secret::new("x".into())));
+        let decoys = Decoys::of([hash.cost(), Cost::Bcrypt(4), hash.cost()].into_iter()).expect("decoys");
+        let costs: Vec<Cost> = decoys.0.iter().map(Hash::cost).collect();
+        assert_eq!(costs, [hash.cost(), Cost::Bcrypt(4)]);
+        assert!(decoys.0.iter().all(|decoy| !decoy.matches(&Secret::new("x".into()))));
+        let nobody = Decoys::of(std::iter::empty()).expect("decoys");
+        assert_eq!(nobody.0[0].cost(), Hash::usual_cost());
+        assert!(Decoys::of((4..13).map(Cost::Bcrypt)).is_err());
     }
 
     #[test]

@@ -3,8 +3,9 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use super::keys::Limits;
 use super::name::UserName;
-use super::users::User;
+use super::users::{Folder, User};
 
 /// What a user may do with files. Enforced by `vfs/`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -78,6 +79,22 @@ impl Rights {
         true
     }
 
+    /// The words for what is granted.
+    pub fn words(self) -> impl Iterator<Item = &'static str> {
+        let granted = [
+            self.list,
+            self.read,
+            self.write,
+            self.append,
+            self.overwrite,
+            self.delete,
+            self.rename,
+            self.mkdir,
+            self.chmod,
+        ];
+        Rights::WORDS.into_iter().zip(granted).filter(|(_, granted)| *granted).map(|(word, _)| word)
+    }
+
     /// May change what a file holds, and so its times.
     pub const fn upload(self) -> bool {
         self.write || self.append || self.overwrite
@@ -108,6 +125,13 @@ impl Permit {
         Permit { user: users.find(&name).expect("the user just made").user.clone() }
     }
 
+    /// The same user with virtual folders and bounds, for tests of other rooms.
+    #[cfg(test)]
+    pub fn with(&self, folders: Vec<Folder>, limits: Limits) -> Permit {
+        let (name, home) = (self.user.name.clone(), self.user.home.clone());
+        Permit { user: Arc::new(User { name, home, rights: self.user.rights, folders, limits }) }
+    }
+
     /// Who logged in.
     pub fn user(&self) -> &UserName {
         &self.user.name
@@ -121,6 +145,16 @@ impl Permit {
     /// What the user may do there.
     pub fn rights(&self) -> Rights {
         self.user.rights
+    }
+
+    /// Folders elsewhere that the user sees in the own tree.
+    pub fn folders(&self) -> &[Folder] {
+        &self.user.folders
+    }
+
+    /// The user's bounds.
+    pub fn limits(&self) -> Limits {
+        self.user.limits
     }
 }
 
@@ -137,6 +171,8 @@ mod tests {
             assert_ne!(all, before, "{word}");
         }
         assert_eq!(all, Rights::FULL);
+        assert!(all.words().eq(Rights::WORDS));
+        assert!(Rights::READ_ONLY.words().eq(["list", "read"]));
         assert!(!all.grant("everything"));
     }
 }

@@ -1,28 +1,43 @@
-//! The file of users, checked whole: every mistake at once, each with its line, key path and remedy.
+//! All who may log in, as the operator's file had them when it was read.
 
 use std::collections::{HashMap, HashSet};
+use std::net::IpAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use toml::de::{DeTable, DeValue};
+use ipnet::IpNet;
+use serde::Serialize;
 
 use super::anonymous::Anonymous;
+use super::book::Book;
+use super::keys::{Limits, may_come};
 use super::name::UserName;
-use super::password::Hash;
+use super::password::{Decoys, Hash};
 use super::permit::Rights;
-use super::secret::Secret;
-use crate::config::{Mistake, nearest, plain, settings};
+use crate::config::{Mistake, plain, settings};
+use crate::moment::Moment;
+use crate::vfs::VirtualPath;
 
-/// The keys of one `[[user]]`.
-const KEYS: [&str; 6] = ["name", "password", "home", "permissions", "read-only", "enabled"];
-
-/// One user.
+/// One user, as sessions know them.
 #[derive(Debug)]
 pub(super) struct User {
     pub(super) name: UserName,
     pub(super) home: PathBuf,
     pub(super) rights: Rights,
+    pub(super) folders: Vec<Folder>,
+    pub(super) limits: Limits,
+}
+
+/// A folder elsewhere on disk that a user sees in the own tree.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Folder {
+    /// Where it is seen.
+    pub path: VirtualPath,
+    /// Where it is, absolute.
+    pub to: PathBuf,
+    /// What the user may do there.
+    pub rights: Rights,
 }
 
 /// How somebody becomes a user.
@@ -30,6 +45,9 @@ pub(super) struct User {
 pub(super) struct Account {
     pub(super) user: Arc<User>,
     pub(super) hash: Hash,
+    pub(super) group: Option<String>,
+    pub(super) networks: Option<Vec<IpNet>>,
+    pub(super) expires: Option<Moment>,
     pub(super) enabled: bool,
 }
 
@@ -39,7 +57,40 @@ pub struct Users {
     by_name: HashMap<UserName, Account>,
     anonymous: Option<Anonymous>,
     forbidden: HashSet<String>,
-    decoy: Hash,
+    decoys: Decoys,
+}
+
+/// One user, for people and programs: nothing secret.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Listed {
+    /// Name.
+    pub name: String,
+    /// Group, if there is one.
+    pub group: Option<String>,
+    /// The folder seen as `/`.
+    pub home: PathBuf,
+    /// The words of the permissions.
+    pub permissions: Vec<&'static str>,
+    /// Paths of the virtual folders.
+    pub folders: Vec<String>,
+    /// Where the user may come from; `None`: anywhere.
+    pub networks: Option<Vec<String>>,
+    /// From when on nobody gets in.
+    pub expires: Option<Moment>,
+    /// Whether logins work at all.
+    pub enabled: bool,
+}
+
+impl Account {
+    /// Whether it is in force at a moment.
+    pub(super) fn stands(&self, now: Moment) -> bool {
+        self.enabled && self.expires.is_none_or(|end| now < end)
+    }
+
+    /// Whether somebody may come in now and from there.
+    pub(super) fn admits(&self, from: IpAddr, now: Moment) -> bool {
+        self.stands(now) && may_come(self.networks.as_deref(), from)
+    }
 }
 
 impl Users {
@@ -71,13 +122,20 @@ impl Users {
         if mode & 0o022 != 0 {
             book.mistake(None, "others may write the file of users", "chmod go-w on the file");
         }
-        book.users();
+        book.read();
+        let costs: HashSet<_> = book.users.values().map(|account| account.hash.cost()).collect();
+        if costs.len() > Decoys::COSTS_MAX {
+            let what = format!("the passwords are hashed in {} ways, and each login costs all of them", costs.len());
+            let remedy = format!("hash some anew with `portcullis user hash`: {} ways are the most", Decoys::COSTS_MAX);
+            book.mistake(None, what, remedy);
+        }
         let Book { users, mistakes, .. } = book;
         if !mistakes.is_empty() {
             return Err(mistakes);
         }
-        let decoy = decoy(&users).map_err(|error| refused(error.to_string(), "start again"))?;
-        Ok(Users { by_name: users, anonymous: None, forbidden: forbidden.iter().cloned().collect(), decoy })
+        let decoys = Decoys::of(costs.into_iter()).map_err(|error| refused(error.to_string(), "start again"))?;
+        let forbidden = forbidden.iter().cloned().collect();
+        Ok(Users { by_name: users, anonymous: None, forbidden, decoys })
     }
 
     /// How many there are.
@@ -85,24 +143,43 @@ impl Users {
         self.by_name.len()
     }
 
+    /// All of them, by name.
+    pub fn list(&self) -> Vec<Listed> {
+        let mut listed: Vec<Listed> = self.by_name.values().map(Account::listed).collect();
+        listed.sort_by(|one, other| one.name.cmp(&other.name));
+        listed
+    }
+
     /// Users of a test, with hashes that cost next to nothing: name, password, home, rights.
     #[cfg(test)]
     pub fn fixture(users: &[(&str, &str, &Path, Rights)]) -> Users {
-        let user = |(name, password, home, rights): &(&str, &str, &Path, Rights)| {
+        let account = |(name, password, home, rights): &(&str, &str, &Path, Rights)| {
             let name = UserName::parse(name).expect("name");
+            let (folders, limits) = (Vec::new(), Limits::default());
+            let user = User { name: name.clone(), home: home.to_path_buf(), rights: *rights, folders, limits };
             let hash = Hash::cheap(password);
-            let user = Arc::new(User { name: name.clone(), home: home.to_path_buf(), rights: *rights });
-            (name, Account { user, enabled: true, hash })
+            let user = Arc::new(user);
+            (name, Account { user, hash, group: None, networks: None, expires: None, enabled: true })
         };
         let forbidden = HashSet::from(["root".to_owned()]);
-        let by_name = users.iter().map(user).collect();
-        Users { by_name, anonymous: None, forbidden, decoy: Hash::cheap("decoy of a fixture") }
+        let by_name = users.iter().map(account).collect();
+        let decoys = Decoys::of([Hash::cheap("").cost()].into_iter()).expect("decoys");
+        Users { by_name, anonymous: None, forbidden, decoys }
     }
 
     /// The same with anonymous users.
     #[cfg(test)]
     pub(super) fn with_anonymous(self, settings: &settings::Anonymous) -> Users {
         Users { anonymous: Some(Anonymous::open(settings).expect("anonymous")), ..self }
+    }
+
+    /// The same with one account changed.
+    #[cfg(test)]
+    pub(super) fn with_changed(mut self, name: &str, change: impl FnOnce(&mut Account)) -> Users {
+        change(self.by_name.get_mut(&UserName::parse(name).expect("name")).expect("user"));
+        let costs = self.by_name.values().map(|account| account.hash.cost());
+        self.decoys = Decoys::of(costs).expect("decoys");
+        self
     }
 
     pub(super) fn find(&self, name: &UserName) -> Option<&Account> {
@@ -114,192 +191,38 @@ impl Users {
         self.anonymous.as_ref().filter(|_| Anonymous::is_called(name.as_str()) && self.find(name).is_none())
     }
 
+    /// Whether who logged in under a name could do so still, wherever from.
+    pub(super) fn stands(&self, name: &UserName, now: Moment) -> bool {
+        match self.find(name) {
+            Some(account) => account.stands(now) && !self.is_forbidden(name),
+            None => self.anonymous(name).is_some(),
+        }
+    }
+
     pub(super) fn is_forbidden(&self, name: &UserName) -> bool {
         self.forbidden.contains(name.as_str())
     }
 
-    pub(super) fn decoy(&self) -> &Hash {
-        &self.decoy
+    pub(super) fn decoys(&self) -> &Decoys {
+        &self.decoys
     }
 }
 
-/// Users that do not exist cost as much to check as the costliest that do: with one cost for all, which is
-/// what `portcullis user hash` makes, time tells nothing.
-fn decoy(users: &HashMap<UserName, Account>) -> Result<Hash, super::password::HashError> {
-    match users.values().map(|account| &account.hash).max_by_key(|hash| hash.cost()) {
-        Some(hash) => hash.decoy(),
-        None => Hash::of(&Secret::new(String::new()))?.decoy(),
+impl Account {
+    fn listed(&self) -> Listed {
+        let user = &self.user;
+        Listed {
+            name: user.name.as_str().to_owned(),
+            group: self.group.clone(),
+            home: user.home.clone(),
+            permissions: user.rights.words().collect(),
+            folders: user.folders.iter().map(|folder| folder.path.to_string()).collect(),
+            networks: self.networks.as_ref().map(|set| set.iter().map(ToString::to_string).collect()),
+            expires: self.expires,
+            enabled: self.enabled,
+        }
     }
 }
-
-/// The file while it is read.
-struct Book<'a> {
-    file: &'a Path,
-    text: &'a str,
-    users: HashMap<UserName, Account>,
-    mistakes: Vec<Mistake>,
-}
-
-impl<'a> Book<'a> {
-    fn new(file: &'a Path, text: &'a str) -> Book<'a> {
-        Book { file, text, users: HashMap::new(), mistakes: Vec::new() }
-    }
-
-    fn mistake(&mut self, at: Option<usize>, what: impl Into<String>, remedy: impl Into<String>) {
-        let file = self.file.display();
-        let line = |at| 1 + self.text.as_bytes().iter().take(at).filter(|byte| **byte == b'\n').count();
-        let place = at.map_or(file.to_string(), |at| format!("{file}:{}", line(at)));
-        self.mistakes.push(Mistake { what: what.into(), place: Some(place), remedy: Some(remedy.into()) });
-    }
-
-    fn users(&mut self) {
-        let (whole, faults) = DeTable::parse_recoverable(self.text);
-        for fault in &faults {
-            self.mistake(fault.span().map(|span| span.start), fault.message(), "this is not TOML; mend the line");
-        }
-        if !faults.is_empty() {
-            return;
-        }
-        for (key, value) in whole.get_ref() {
-            match (&**key.get_ref(), value.get_ref()) {
-                ("user", DeValue::Array(rows)) => {
-                    for (index, row) in rows.iter().enumerate() {
-                        match row.get_ref() {
-                            DeValue::Table(row_keys) => self.user(index, row.span().start, row_keys),
-                            _ => self.mistake(Some(row.span().start), "`user` is no list of tables", EXAMPLE),
-                        }
-                    }
-                }
-                ("user", _) => self.mistake(Some(key.span().start), "`user` is no list of tables", EXAMPLE),
-                (other, _) => self.mistake(Some(key.span().start), format!("unknown key `{other}`"), EXAMPLE),
-            }
-        }
-    }
-
-    fn user(&mut self, index: usize, start: usize, row: &DeTable<'_>) {
-        let before = self.mistakes.len();
-        for key in row.keys().filter(|key| !KEYS.contains(&&**key.get_ref())) {
-            let near = nearest(key.get_ref(), KEYS.into_iter());
-            let remedy = near.map_or(EXAMPLE.to_owned(), |near| format!("did you mean `{near}`?"));
-            self.mistake(Some(key.span().start), format!("unknown key `user[{index}].{}`", key.get_ref()), remedy);
-        }
-        let name = self.text_of(index, start, row, "name", "the name that the user types").and_then(|(name, at)| {
-            match UserName::parse(name) {
-                Ok(name) if self.users.contains_key(&name) => {
-                    self.mistake(Some(at), format!("`user[{index}].name`: `{name}` is there twice"), "remove one");
-                    None
-                }
-                Ok(name) => Some(name),
-                Err(fault) => {
-                    self.mistake(Some(at), format!("`user[{index}].name`: {fault}"), "choose another name");
-                    None
-                }
-            }
-        });
-        let hash =
-            self.text_of(index, start, row, "password", "a hash from `portcullis user hash`").and_then(|(text, at)| {
-                Hash::parse(text)
-                    .map_err(|fault| {
-                        // Never the value: somebody may have put the password itself there.
-                        let what = format!("`user[{index}].password` {fault}");
-                        self.mistake(Some(at), what, "make one with `portcullis user hash`");
-                    })
-                    .ok()
-            });
-        let home =
-            self.text_of(index, start, row, "home", "the folder that the user sees as /").and_then(|(home, at)| {
-                let beside = self.file.parent().unwrap_or(Path::new(""));
-                match std::fs::canonicalize(beside.join(home)) {
-                    Ok(home) if home.is_dir() => Some(home),
-                    Ok(_) => {
-                        self.mistake(Some(at), format!("`user[{index}].home`: `{home}` is no folder"), "name a folder");
-                        None
-                    }
-                    Err(error) => {
-                        let what = format!("`user[{index}].home`: cannot use `{home}`: {}", plain(&error));
-                        self.mistake(
-                            Some(at),
-                            what,
-                            "make the folder, or name another; relative paths start at this file",
-                        );
-                        None
-                    }
-                }
-            });
-        let rights = self.rights_of(index, row);
-        let enabled = self.flag_of(index, row, "enabled", true);
-        if let (Some(name), Some(hash), Some(home), true) = (name, hash, home, self.mistakes.len() == before) {
-            let user = Arc::new(User { name: name.clone(), home, rights });
-            self.users.insert(name, Account { user, hash, enabled });
-        }
-    }
-
-    /// A list of permissions, or the short form; everything where neither is there.
-    fn rights_of(&mut self, index: usize, row: &DeTable<'_>) -> Rights {
-        let read_only = self.flag_of(index, row, "read-only", false);
-        let Some(value) = row.get("permissions") else {
-            return if read_only { Rights::READ_ONLY } else { Rights::FULL };
-        };
-        let at = value.span().start;
-        let key = format!("`user[{index}].permissions`");
-        let remedy = format!("it is a list of {}", Rights::WORDS.map(|word| format!("{word:?}")).join(", "));
-        if read_only {
-            self.mistake(Some(at), format!("{key} and `read-only` are both there"), "remove one of the two");
-        }
-        let mut rights = Rights::NONE;
-        let Some(words) = value.get_ref().as_array() else {
-            self.mistake(Some(at), format!("{key} is no list"), remedy);
-            return rights;
-        };
-        for word in words {
-            match word.get_ref().as_str() {
-                Some(text) if rights.grant(text) => {}
-                Some(text) => {
-                    let near = nearest(text, Rights::WORDS.into_iter());
-                    let remedy = near.map_or(remedy.clone(), |near| format!("did you mean {near:?}?"));
-                    self.mistake(Some(word.span().start), format!("{key}: {text:?} is no permission"), remedy);
-                }
-                None => self.mistake(Some(word.span().start), format!("{key} holds what is no text"), remedy.clone()),
-            }
-        }
-        rights
-    }
-
-    fn text_of<'r>(
-        &mut self,
-        index: usize,
-        start: usize,
-        row: &'r DeTable<'_>,
-        key: &str,
-        meaning: &str,
-    ) -> Option<(&'r str, usize)> {
-        match row.get(key) {
-            None => {
-                self.mistake(Some(start), format!("`user[{index}].{key}` is missing"), format!("it is {meaning}"));
-                None
-            }
-            Some(value) => {
-                let at = value.span().start;
-                let text = value.get_ref().as_str();
-                if text.is_none() {
-                    self.mistake(Some(at), format!("`user[{index}].{key}` is no text"), format!("it is {meaning}"));
-                }
-                text.map(|text| (text, at))
-            }
-        }
-    }
-
-    /// A flag and what it means when it is not there; the two flags of a user need no file of defaults.
-    fn flag_of(&mut self, index: usize, row: &DeTable<'_>, key: &str, absent: bool) -> bool {
-        let Some(value) = row.get(key) else { return absent };
-        value.get_ref().as_bool().unwrap_or_else(|| {
-            self.mistake(Some(value.span().start), format!("`user[{index}].{key}` is no flag"), "write true or false");
-            absent
-        })
-    }
-}
-
-const EXAMPLE: &str = "the file holds a [[user]] for each user, with `name`, `password` and `home`";
 
 #[cfg(test)]
 mod tests {
@@ -309,7 +232,9 @@ mod tests {
 
     fn load(text: &str) -> Result<Users, Vec<Mistake>> {
         let folder = tempfile::tempdir().expect("dir");
-        std::fs::create_dir(folder.path().join("alice")).expect("home");
+        for name in ["alice", "other", "pub"] {
+            std::fs::create_dir(folder.path().join(name)).expect("folder");
+        }
         let file = folder.path().join("users.toml");
         std::fs::write(&file, text).expect("write");
         std::fs::set_permissions(&file, PermissionsExt::from_mode(0o600)).expect("mode");
@@ -332,6 +257,84 @@ mod tests {
         let text = format!("[[user]]\nname='alice'\npassword='{HASH}'\nhome='alice'\nread-only=true\n");
         let users = load(&text).expect("users");
         assert_eq!(users.find(&UserName::parse("alice").expect("name")).expect("alice").user.rights, Rights::READ_ONLY);
+    }
+
+    /// The account of `alice` in a file that holds `text`.
+    fn alice(text: &str) -> Result<Account, Vec<String>> {
+        let users = load(text).map_err(|mistakes| mistakes.iter().map(ToString::to_string).collect::<Vec<_>>())?;
+        Ok(users.find(&UserName::parse("alice").expect("name")).expect("alice").clone())
+    }
+
+    #[test]
+    fn what_a_user_leaves_open_is_the_groups() {
+        let group = "[[group]]\nname='staff'\nhome='%u'\npermissions=['list','read']\nnetworks=['192.0.2.0/24']\n\
+                     limits={ sessions = 4, quota = '10 GiB', upload = '1 MiB' }\nexpires=2030-12-31\nenabled=false\n\
+                     folders=[{ path='/pub', to='pub' }, { path='/own', to='pub', read-only=true }]\n";
+        let least = format!("[[user]]\nname='alice'\npassword='{HASH}'\ngroup='staff'\n");
+        let plain = alice(&format!("{group}{least}")).expect("alice");
+        let from = "192.0.2.9".parse().expect("address");
+        assert!(plain.user.home.ends_with("alice"));
+        assert_eq!(plain.user.rights, Rights::READ_ONLY);
+        assert_eq!(plain.user.limits.sessions, Some(4));
+        assert_eq!((plain.user.limits.quota_bytes, plain.user.limits.upload), (Some(10 << 30), Some(1 << 20)));
+        assert_eq!(plain.user.folders.len(), 2);
+        assert!(!plain.admits(from, Moment::from_millis(0)), "the whole group is disabled");
+
+        let own = format!(
+            "{group}{least}home='other'\nread-only=false\nlimits={{ quota = 'unlimited' }}\nenabled=true\n\
+             [[user.folders]]\npath='/own'\nto='pub'\n"
+        );
+        let own = alice(&own).expect("alice");
+        assert!(own.user.home.ends_with("other"));
+        assert_eq!(own.user.rights, Rights::FULL);
+        assert_eq!((own.user.limits.quota_bytes, own.user.limits.sessions), (None, Some(4)));
+        let seen: Vec<_> = own.user.folders.iter().map(|folder| (folder.path.as_str(), folder.rights)).collect();
+        assert_eq!(seen, [("/own", Rights::FULL), ("/pub", Rights::FULL)]);
+        let last = Moment::from_millis(1_924_991_999_999);
+        assert!(own.admits(from, last), "a date counts to its end");
+        assert!(!own.admits(from, Moment::from_millis(1_924_992_000_000)), "expired");
+        assert!(!own.admits("198.51.100.1".parse().expect("address"), last), "from elsewhere");
+    }
+
+    #[test]
+    fn mistakes_in_groups_folders_and_limits_are_told_with_their_lines() {
+        let text = format!(
+            "[[group]]\nname='staff'\npermissions=['lst']\n[[user]]\nname='alice'\npassword='{HASH}'\nhome='alice'\n\
+             group='stuff'\nexpires='soon'\nnetworks=['here']\nlimits={{ session=1, upload=0, transfers='many' }}\n\
+             [[user.folders]]\npath='pub'\nto='pub'\n[[user.folders]]\npath='/gone'\nto='gone'\ntoo='x'\n\
+             [[user]]\nname='..'\npassword='{HASH}'\nhome='alice/%u'\n"
+        );
+        let mistakes = load(&text).expect_err("mistakes");
+        let told: Vec<_> = mistakes.iter().map(ToString::to_string).collect();
+        let expected = [
+            (3, "`group[0].permissions`: \"lst\" is no permission", "did you mean \"list\"?"),
+            (8, "`user[0].group`: there is no group `stuff`", "did you mean `staff`?"),
+            (9, "`user[0].expires` is no date", "2030-12-31"),
+            (10, "`user[0].networks` holds what is no network", "192.0.2.0/24"),
+            (11, "unknown key `user[0].limits.session`", "did you mean `sessions`?"),
+            (11, "`user[0].limits.upload` is no limit", "bytes a second"),
+            (11, "`user[0].limits.transfers` is no limit", "a whole number"),
+            (13, "`user[0].folders[0].path` is no path", "it starts with /"),
+            (17, "`user[0].folders[1].to`: cannot use `gone`", "make the folder"),
+            (18, "unknown key `user[0].folders[1].too`", "did you mean `to`?"),
+            (22, "`user[1].home`: the name `..` cannot stand in a path", "without %u"),
+        ];
+        for (line, what, remedy) in expected {
+            let place = format!("users.toml:{line}\n");
+            let found = told.iter().any(|told| told.contains(what) && told.contains(remedy) && told.contains(&place));
+            assert!(found, "{line} {what}: {told:#?}");
+        }
+        assert_eq!(mistakes.len(), expected.len(), "{told:#?}");
+    }
+
+    #[test]
+    fn many_ways_of_hashing_are_refused_since_every_login_would_cost_them_all() {
+        let user = |cost: u32| {
+            let hash = format!("$2b${cost:02}$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW");
+            format!("[[user]]\nname='user{cost}'\npassword='{hash}'\nhome='alice'\n")
+        };
+        let mistakes = load(&(4..13).map(user).collect::<String>()).expect_err("too many");
+        assert!(mistakes[0].to_string().contains("in 9 ways"), "{mistakes:?}");
     }
 
     #[test]

@@ -188,6 +188,12 @@ pub enum PolicyCommand {
 pub enum UserCommand {
     /// Make a password hash for the file of users, from a prompt or from stdin
     Hash,
+    /// List the users, as the server would read them
+    List {
+        /// Configuration file
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+    },
 }
 
 /// How to find the running server; without any of these: the one that `quickstart` started.

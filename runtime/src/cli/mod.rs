@@ -93,6 +93,7 @@ fn carry_out(arguments: Arguments) -> Result<Answer, Complaint> {
         Command::Policy(PolicyCommand::Check { file, settings }) => policy::check(&file, settings.as_deref(), json),
         Command::Status { reach } => status::run(&reach, json),
         Command::User(UserCommand::Hash) => user::hash(),
+        Command::User(UserCommand::List { config }) => user::list(&config, json),
     }
 }
 

@@ -61,7 +61,7 @@ impl Place {
         let hash = Hash::of(&self.password).map_err(|error| Complaint::failed(error.to_string()))?;
         let user = Table::from_iter([
             ("name".to_owned(), Value::from(USER)),
-            ("password".to_owned(), Value::from(hash.as_str())),
+            ("password".to_owned(), Value::from(hash.text())),
             ("home".to_owned(), text(&self.root)?),
         ]);
         let users = Table::from_iter([("user".to_owned(), Value::Array(vec![Value::Table(user)]))]);

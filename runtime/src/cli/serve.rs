@@ -21,7 +21,9 @@ pub fn until_stopped(
     invite: impl Fn(&Ready, &[String]) -> String,
 ) -> Result<Answer, Complaint> {
     let loaded = source.load().map_err(Complaint::configuration)?;
-    crate::admin::log::start(&loaded.settings.log).map_err(|error| Complaint::failed(error.to_string()))?;
+    // Held to the end: its last lines are written when it is dropped.
+    let _logging =
+        crate::admin::log::start(&loaded.settings.log).map_err(|error| Complaint::failed(error.to_string()))?;
     let runtime = runtime()?;
     let ended = runtime.block_on(async {
         let server = Server::start(source, loaded).await?;

@@ -11,7 +11,7 @@ use ipnet::IpNet;
 
 use super::settings::*;
 use super::sheet::Section;
-use super::takes::{is_name, number, text};
+use super::takes::{is_name, number, size, text};
 use super::tree::{Node, What};
 use crate::auth::Rights;
 
@@ -45,7 +45,7 @@ pub(super) fn settings(top: &mut Section<'_, '_>, base: &Path) -> Settings {
     let chain = chain(top, base, &whose);
     let keys = top.section_over("keys", "policies", |at| keys(at, base));
     let admin = top.section("admin", |at| admin(at, &mut timeouts));
-    let log = top.section("log", log);
+    let log = top.section("log", |at| log(at, base));
     Settings {
         server,
         listeners,
@@ -156,6 +156,7 @@ fn users(at: &mut Section<'_, '_>, base: &Path) -> Users {
         hashes_at_once: at.count("hashes-at-once", 1..=256),
         failure_delay: at.span("failure-delay", Duration::ZERO..=seconds(60)),
         failure_delay_longest: at.span("failure-delay-longest", Duration::ZERO..=seconds(60)),
+        end_removed: at.flag("end-removed"),
         anonymous: at.section("anonymous", |at| anonymous(at, base)),
     }
 }
@@ -176,7 +177,11 @@ fn anonymous(at: &mut Section<'_, '_>, base: &Path) -> Option<Anonymous> {
 }
 
 fn files(at: &mut Section<'_, '_>) -> Files {
-    Files { fsync: fsync(at), entries_in_reply: at.count("entries-in-reply", 1..=100_000) }
+    Files {
+        fsync: fsync(at),
+        entries_in_reply: at.count("entries-in-reply", 1..=100_000),
+        quota_scan: at.count("quota-scan", 1..=1_000_000_000),
+    }
 }
 
 fn fsync(at: &mut Section<'_, '_>) -> Fsync {
@@ -216,7 +221,16 @@ fn limits(at: &mut Section<'_, '_>) -> Limits {
         queued_commands: at.count("queued-commands", 1..=1024),
         reply_bytes: at.size("reply-bytes", 4 * KIB..=MIB),
         transfer_buffer: at.size("transfer-buffer", 4 * KIB..=4 * MIB),
+        download: rate(at, "download"),
+        upload: rate(at, "upload"),
     }
+}
+
+fn rate(at: &mut Section<'_, '_>, key: &str) -> Option<u64> {
+    at.read(key, "\"unlimited\" or 1 KiB to 1024 GiB", |node| match text(node)? {
+        "unlimited" => Some(None),
+        typed => size(typed).filter(|rate| (KIB..=1024 * 1024 * MIB).contains(rate)).map(Some),
+    })
 }
 
 fn store(at: &mut Section<'_, '_>, timeouts: &mut Timeouts) -> Store {
@@ -282,7 +296,7 @@ fn networks(at: &mut Section<'_, '_>) -> std::collections::BTreeMap<String, Vec<
 }
 
 /// A network in canonical form; an address is a network of one.
-fn network(text: &str) -> Option<IpNet> {
+pub fn network(text: &str) -> Option<IpNet> {
     let network = text.parse::<IpNet>().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))?;
     Some(match network {
         // What is written as IPv4 in IPv6 means the IPv4 network.
@@ -444,11 +458,14 @@ fn admin(at: &mut Section<'_, '_>, timeouts: &mut Timeouts) -> Admin {
     }
 }
 
-fn log(at: &mut Section<'_, '_>) -> Log {
+fn log(at: &mut Section<'_, '_>, base: &Path) -> Log {
     let levels = ["error", "warn", "info", "debug", "trace"].map(|level| (level, level));
     Log {
         format: at.choice("format", &[("pretty", LogFormat::Pretty), ("json", LogFormat::Json)]),
         level: at.choice("level", &levels).to_owned(),
+        xferlog: at.optional_path("xferlog", base),
+        transfers: at.optional_path("transfers", base),
+        queue: at.count("queue", 16..=1_000_000),
     }
 }
 

@@ -12,9 +12,11 @@ mod tree;
 
 use std::path::Path;
 
+pub use check::network;
 pub use nearest::nearest;
 pub use settings::{Settings, Timeouts};
 pub use sheet::{Mistake, Shown};
+pub use takes::size;
 
 /// The documented defaults, as `portcullis config defaults` prints them.
 pub const DEFAULTS: &str = include_str!("defaults.toml");

@@ -143,6 +143,8 @@ pub struct Users {
     pub failure_delay: Duration,
     /// The longest such pause.
     pub failure_delay_longest: Duration,
+    /// End the sessions of users who were removed, disabled or forbidden.
+    pub end_removed: bool,
     /// `[users.anonymous]`; `None`: nobody comes in without a password.
     pub anonymous: Option<Anonymous>,
 }
@@ -165,6 +167,8 @@ pub struct Files {
     pub fsync: Fsync,
     /// Entries of a folder in a reply to STAT; more are cut off, and the reply says so.
     pub entries_in_reply: usize,
+    /// Files and folders in a home folder that are counted for a quota; more are left out.
+    pub quota_scan: u64,
 }
 
 /// `[timeouts]`: one field for each [`crate::waits::Wait`].
@@ -212,6 +216,10 @@ pub struct Limits {
     pub reply_bytes: usize,
     /// Bytes of the buffers of one transfer.
     pub transfer_buffer: usize,
+    /// Bytes a second that all transfers together send; `None`: as fast as it goes.
+    pub download: Option<u64>,
+    /// Bytes a second that all transfers together receive; `None`: as fast as it goes.
+    pub upload: Option<u64>,
 }
 
 /// `[store]`
@@ -438,6 +446,12 @@ pub struct Log {
     pub format: LogFormat,
     /// `error`, `warn`, `info`, `debug` or `trace`.
     pub level: String,
+    /// A line of xferlog(5) for each transfer goes there.
+    pub xferlog: Option<PathBuf>,
+    /// A line of JSON for each transfer goes there.
+    pub transfers: Option<PathBuf>,
+    /// Lines of each log that may wait to be written.
+    pub queue: usize,
 }
 
 /// Form of a log line.

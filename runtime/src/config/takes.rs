@@ -51,12 +51,12 @@ impl Section<'_, '_> {
     /// A size: bytes, or a text such as `"64 KiB"`.
     pub(super) fn size<N: TryFrom<u64>>(&mut self, key: &str, range: RangeInclusive<u64>) -> N {
         self.read(key, &format!("{} to {}", size_text(*range.start()), size_text(*range.end())), |node| {
-            let size = match &node.what {
+            let bytes = match &node.what {
                 What::Number(bytes) => u64::try_from(*bytes).ok()?,
-                What::Text(text) => parse_size(text)?,
+                What::Text(text) => size(text)?,
                 _ => return None,
             };
-            N::try_from(size).ok().filter(|_| range.contains(&size))
+            N::try_from(bytes).ok().filter(|_| range.contains(&bytes))
         })
     }
 
@@ -126,7 +126,8 @@ pub(super) fn is_name(text: &str, longest: usize, allowed: impl Fn(char) -> bool
     (1..=longest).contains(&text.len()) && text.chars().all(allowed)
 }
 
-fn parse_size(text: &str) -> Option<u64> {
+/// Bytes, from a text such as `64 KiB`.
+pub fn size(text: &str) -> Option<u64> {
     let digits = text.trim_end_matches(|mark: char| !mark.is_ascii_digit());
     let unit = text[digits.len()..].trim();
     let factor = UNITS.iter().find(|(name, _)| *name == unit).map(|(_, factor)| *factor)?;
@@ -155,10 +156,10 @@ mod tests {
     #[test]
     fn sizes_are_read_and_written() {
         for (text, bytes) in [("64 KiB", 65_536), ("1MiB", 1_048_576), ("12 B", 12)] {
-            assert_eq!(parse_size(text), Some(bytes), "{text}");
+            assert_eq!(size(text), Some(bytes), "{text}");
         }
         for text in ["", "KiB", "64 KB", "64", "-1 KiB", "99999999999999999999 GiB"] {
-            assert_eq!(parse_size(text), None, "{text}");
+            assert_eq!(size(text), None, "{text}");
         }
         assert_eq!(size_text(65_536), "64 KiB");
         assert_eq!(size_text(512), "512 B");

@@ -2,12 +2,14 @@
 //!
 //! Trust: none in who connects. Must not know: FTP commands, users, policies.
 
+mod bucket;
 mod lingering;
 mod open;
 mod pump;
 mod stream;
 mod vet;
 
+pub use bucket::{Rate, Throttle};
 pub use lingering::Lingering;
 pub use open::{OpenFault, Opener, Protection};
 pub use pump::{Failure, Rules};

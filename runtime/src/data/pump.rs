@@ -3,6 +3,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::bucket::Throttle;
 use super::lingering::Lingering;
 use super::stream::{Data, Halt};
 use crate::config::Timeouts;
@@ -23,6 +24,8 @@ pub struct Rules<'a> {
     pub ascii: bool,
     /// An upload whose TLS did not end properly is not accepted.
     pub strict_close: bool,
+    /// How fast bytes may move.
+    pub throttle: &'a Throttle,
 }
 
 /// Why a transfer did not complete.
@@ -92,13 +95,18 @@ impl Rules<'_> {
             };
             moved.fetch_add(wire.len() as u64, Ordering::Relaxed);
             if left == 0 {
+                self.throttle.pass(wire.len()).await;
                 data.write_all(self.limits, wire).await?;
                 break;
             }
             if next.is_empty() {
                 next = self.block(left);
             }
-            let (sent, filled) = tokio::join!(data.write_all(self.limits, wire), self.fill(file, at, left, &mut next));
+            let send = async {
+                self.throttle.pass(wire.len()).await;
+                data.write_all(self.limits, wire).await
+            };
+            let (sent, filled) = tokio::join!(send, self.fill(file, at, left, &mut next));
             sent?;
             count = filled?;
             std::mem::swap(&mut full, &mut next);
@@ -117,7 +125,11 @@ impl Rules<'_> {
     }
 
     fn block(&self, left: u64) -> Vec<u8> {
-        vec![0; usize::try_from(left).unwrap_or(usize::MAX).min(self.buffer / BLOCKS)]
+        vec![0; usize::try_from(left).unwrap_or(usize::MAX).min(self.block_bytes())]
+    }
+
+    fn block_bytes(&self) -> usize {
+        self.throttle.slice(self.buffer / BLOCKS)
     }
 
     /// Receives a file and puts it in its place. The client's proper end is answered before the disk is
@@ -146,7 +158,7 @@ impl Rules<'_> {
 
     /// Gives back the last bytes, not yet written.
     async fn receive_blocks(&self, data: &mut Data, file: &mut Upload, moved: &AtomicU64) -> Result<Vec<u8>, Failure> {
-        let size = self.buffer / BLOCKS;
+        let size = self.block_bytes();
         let mut convert = self.ascii.then(FromWire::default);
         let (mut full, mut next) = (Vec::new(), Vec::new());
         let mut first = true;
@@ -158,6 +170,7 @@ impl Rules<'_> {
                 return Err(Failure::Ciphertext);
             }
             moved.fetch_add(next.len() as u64, Ordering::Relaxed);
+            self.throttle.pass(next.len()).await;
             match &mut convert {
                 Some(convert) => {
                     convert.convert(&next, &mut full);

@@ -68,6 +68,8 @@ pub enum Input<'a> {
     Stopping,
     /// A ban of this host or user came into force.
     Banned(ReplyText),
+    /// The user may not log in any more.
+    Revoked,
 }
 
 /// What the machine wants done, in order.
@@ -147,6 +149,8 @@ pub enum Ending {
     Refused,
     /// A ban came into force.
     Banned,
+    /// The user was removed or disabled.
+    Revoked,
     /// The server is stopping.
     Stopping,
 }
@@ -212,6 +216,8 @@ pub enum LoginAnswer {
     },
     /// Name or password wrong, or anything that must look so.
     Denied,
+    /// The user has as many sessions as are allowed.
+    TooMany,
     /// A policy or a ban said no, with its text.
     Refused {
         /// For the client; `None`: as `Denied`.
@@ -377,6 +383,8 @@ pub enum FileError {
     NoSpace,
     #[error("Quota exceeded")]
     Quota,
+    #[error("Too many transfers of this user")]
+    TooManyTransfers,
     #[error("File is busy")]
     Busy,
     #[error("Local error")]

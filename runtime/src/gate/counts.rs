@@ -16,9 +16,25 @@ pub(super) struct Slot {
 /// An IPv4 address, or the /64 of an IPv6 address. Behind NAT64 (RFC 6052) it is the IPv4 address inside:
 /// one prefix holds all of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Client {
+pub struct Client(Known);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Known {
     V4(u32),
     V6(u64),
+}
+
+impl Client {
+    /// The client behind an address.
+    pub fn of(ip: IpAddr) -> Client {
+        Client(match ip {
+            IpAddr::V4(ip) => Known::V4(ip.into()),
+            IpAddr::V6(ip) => match ip.segments() {
+                [0x64, 0xff9b, 0, 0, 0, 0, high, low] => Known::V4((u32::from(high) << 16) | u32::from(low)),
+                _ => Known::V6((u128::from(ip) >> 64) as u64),
+            },
+        })
+    }
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -35,14 +51,7 @@ pub(super) struct Counts {
 
 impl Slot {
     pub(super) fn of(ip: IpAddr) -> Slot {
-        let client = match ip {
-            IpAddr::V4(ip) => Client::V4(ip.into()),
-            IpAddr::V6(ip) => match ip.segments() {
-                [0x64, 0xff9b, 0, 0, 0, 0, high, low] => Client::V4((u32::from(high) << 16) | u32::from(low)),
-                _ => Client::V6((u128::from(ip) >> 64) as u64),
-            },
-        };
-        Slot { client, logged_in: false }
+        Slot { client: Client::of(ip), logged_in: false }
     }
 
     /// True the first time.

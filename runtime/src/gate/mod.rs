@@ -15,6 +15,7 @@ use crate::ledger::{Ban, Bans};
 use crate::moment::Moment;
 use crate::net::{Networks, Peer};
 
+pub use counts::Client;
 use counts::{Counts, Slot};
 
 /// The gate. One for all listeners.

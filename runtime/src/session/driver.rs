@@ -11,16 +11,19 @@ use tokio::time::Instant;
 use super::control::{Control, Outbox, Turn};
 use super::counters::count;
 use super::house::House;
+use super::member::{Membership, TransferPlace};
 use super::moving::{self, Moving};
 use super::outcome::{Closing, Outcome};
 use super::registry::{Entry, Order};
 use super::ruling::{self, No};
 use super::transfer::{self, Opened, Way};
 use crate::config::settings::ListenTls;
-use crate::data::{Opener, may_connect};
+use crate::data::{Opener, Throttle, may_connect};
 use crate::events::{Command, Kind, Occasion};
 use crate::ftp::command;
-use crate::ftp::effect::{Answer, Effect, Ending, FileError, Input, Question, Ruled, Transfer, TransferEnd};
+use crate::ftp::effect::{
+    Answer, Effect, Ending, FileError, Input, Question, Ruled, Transfer, TransferEnd, TransferKind,
+};
 use crate::ftp::line::{Line, LineFault, LineReader};
 use crate::ftp::machine::{Machine, MachineSettings};
 use crate::ftp::reply::Reply;
@@ -41,6 +44,10 @@ pub(super) struct Driver {
     opener: Option<(Opener, Instant)>,
     work: Option<Work>,
     moving: Option<Moving>,
+    /// Among the sessions of the user, if the user has limits.
+    member: Option<Box<Membership>>,
+    /// Among the transfers of the user, while a file moves.
+    place: Option<TransferPlace>,
     /// The client's side has ended; a transfer may still be finishing.
     ended: bool,
     pub(super) started: Instant,
@@ -82,6 +89,8 @@ impl Driver {
             opener: None,
             work: None,
             moving: None,
+            member: None,
+            place: None,
             ended: false,
             started: now,
             active: now,
@@ -290,6 +299,7 @@ impl Driver {
         match self.entry().take_order() {
             Some(Order::End) => Err(Ending::Stopping.into()),
             Some(Order::Finish) => self.feed(Input::Stopping).await,
+            Some(Order::Revoked) => self.feed(Input::Revoked).await,
             Some(Order::Banned(ban)) => {
                 let text = ruling::told(self.house(), self.entry(), &ban, Moment::now());
                 self.feed(Input::Banned(text)).await
@@ -301,6 +311,9 @@ impl Driver {
     async fn done(&mut self, done: Done) -> Result<(), Outcome> {
         self.work = None;
         self.active = Instant::now();
+        if !matches!(done, Done::Opened(Ok(_))) {
+            self.place = None;
+        }
         match done {
             Done::Opened(Ok(opened)) => self.ready(opened).await,
             Done::Opened(Err(error)) => self.over(TransferEnd::File(error)).await,
@@ -331,7 +344,9 @@ impl Driver {
     async fn ready(&mut self, opened: Opened) -> Result<(), Outcome> {
         let Some(transfer) = self.moving.as_ref().map(|moving| &moving.transfer) else { return Ok(()) };
         let ascii = transfer.ascii;
-        let way = self.opener.take().and_then(|(opener, _)| Way::of(transfer, opener, self.keys.as_ref()));
+        let (throttle, told) = (self.throttle(&transfer.what), self.house().handles.transfers.is_on());
+        let way = self.opener.take();
+        let way = way.and_then(|(opener, _)| Way::of(transfer, opener, self.keys.as_ref(), throttle, told));
         let Some(way) = way else { return self.over(TransferEnd::NoConnection).await };
         self.feed(Input::TransferReady { bytes: opened.bytes(ascii) }).await?;
         if self.machine.transfer_running() {
@@ -367,6 +382,7 @@ impl Driver {
                 }
                 Effect::Logout => {
                     self.root = None;
+                    self.member = None;
                     self.closing.entry.forget();
                     None
                 }
@@ -377,6 +393,7 @@ impl Driver {
                 Effect::Transfer(transfer) => self.start(transfer),
                 Effect::AbortTransfer => {
                     self.work = None;
+                    self.place = None;
                     self.active = Instant::now();
                     Box::pin(self.tell_ended(TransferEnd::Aborted)).await;
                     Some(Input::TransferDone(TransferEnd::Aborted))
@@ -408,6 +425,16 @@ impl Driver {
             return Some(Input::TransferDone(TransferEnd::NoConnection));
         };
         let (house, entry) = (self.house().clone(), self.entry().clone());
+        let taken = match &self.member {
+            Some(member) if !matches!(transfer.what, TransferKind::Listing { .. }) => Some(member.transfer()),
+            _ => None,
+        };
+        if let Some(None) = taken {
+            // Told in passing: the policies have all the time until the next try.
+            tokio::spawn(async move { ruling::limit_reached(&house, &entry, "user-transfers").await });
+            return Some(Input::TransferDone(TransferEnd::File(FileError::TooManyTransfers)));
+        }
+        self.place = taken.flatten();
         let what = transfer.what.clone();
         self.moving = Some(Moving::new(transfer, &entry));
         self.work = Some(Box::pin(async move {
@@ -417,6 +444,16 @@ impl Driver {
             }
         }));
         None
+    }
+
+    fn throttle(&self, what: &TransferKind) -> Throttle {
+        let (house, member) = (self.house(), self.member.as_ref());
+        match what {
+            TransferKind::Download { .. } | TransferKind::Listing { .. } => {
+                Throttle::of([member.and_then(|member| member.download()), house.download.clone()])
+            }
+            _ => Throttle::of([member.and_then(|member| member.upload()), house.upload.clone()]),
+        }
     }
 
     async fn answer(&mut self, question: Question) -> Option<Answer> {
@@ -474,8 +511,9 @@ impl Driver {
     }
 
     /// The login is granted.
-    pub(super) fn is_in(&mut self, root: Root) {
+    pub(super) fn is_in(&mut self, root: Root, member: Option<Membership>) {
         self.root = Some(root);
+        self.member = member.map(Box::new);
         self.closing.admitted.logged_in();
     }
 }

@@ -5,12 +5,14 @@ use std::sync::Arc;
 use tokio::sync::Semaphore;
 
 use super::counters::Counters;
+use super::member::Members;
 use super::outcome::Sparing;
 use super::registry::{Entry, Registry};
+use crate::admin::TransferLog;
 use crate::auth::{AttemptTags, Login};
 use crate::config::Settings;
 use crate::config::settings::{Host, Listen, ListenTls, StoreEngine};
-use crate::data::Lingering;
+use crate::data::{Lingering, Rate};
 use crate::events::{Label, Recent};
 use crate::ftp::machine::MachineSettings;
 use crate::gate::Gate;
@@ -48,6 +50,8 @@ pub struct Handles {
     pub hosts: Arc<Hosts>,
     /// For its state only.
     pub store: SharedStore,
+    /// Where transfers are told.
+    pub transfers: TransferLog,
 }
 
 /// The handles, and what sessions share among themselves.
@@ -62,6 +66,10 @@ pub struct House {
     pub(super) recent: Recent,
     pub(super) refusals: Sparing,
     pub(super) turned_away: Arc<Semaphore>,
+    pub(super) members: Arc<Members>,
+    /// `limits.download` and `limits.upload`: what all transfers share.
+    pub(super) download: Option<Arc<Rate>>,
+    pub(super) upload: Option<Arc<Rate>>,
     registry: Registry,
     counters: Counters,
 }
@@ -108,6 +116,9 @@ impl House {
             recent: Recent::new(&settings.bans),
             refusals: Sparing::default(),
             turned_away: Arc::new(Semaphore::new(TURNED_AWAY_AT_ONCE)),
+            members: Arc::default(),
+            download: limits.download.map(|rate| Arc::new(Rate::new(rate))),
+            upload: limits.upload.map(|rate| Arc::new(Rate::new(rate))),
             registry: Registry::default(),
             counters: Counters::default(),
             settings,

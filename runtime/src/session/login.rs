@@ -21,7 +21,7 @@ impl Driver {
         let (house, entry) = (self.house().clone(), self.entry().clone());
         // Longer than any name: nobody's, but events and logs stay bounded.
         let user = &user[..user.floor_char_boundary(UserName::BYTES_MAX)];
-        let user = house.handles.login.canonical(user);
+        let user = &*house.handles.login.canonical(user);
         entry.name(user);
         let (bans, ip) = (&house.handles.bans, entry.peer.ip());
         let mut banned = bans.on_user(user, ip, Moment::now());
@@ -39,7 +39,7 @@ impl Driver {
             return self.refuse(Cause::DeniedByRule, tag, Some(no)).await;
         }
         let checked = match UserName::parse(user) {
-            Ok(name) => house.handles.login.check(&name, &password).await,
+            Ok(name) => house.handles.login.check(&name, &password, ip, Moment::now()).await,
             // No user has such a name.
             Err(_) => Err(Cause::UnknownUser),
         };
@@ -60,11 +60,29 @@ impl Driver {
                 return LoginAnswer::Denied;
             }
         };
+        if let Err(why) = root.count().await {
+            error!(connection = entry.id, user = %permit.user(), %why, "login.home-not-counted");
+            self.failed();
+            return LoginAnswer::Denied;
+        }
+        let member = match house.members.join(permit, entry.peer.ip()) {
+            Ok(member) => member,
+            Err(full) => {
+                debug!(connection = entry.id, limit = full.name(), "login.too-many");
+                ruling::limit_reached(&house, &entry, full.name()).await;
+                return LoginAnswer::TooMany;
+            }
+        };
         if let Err(no) = ruling::permit(&house, &entry, Kind::LoginSucceeded).await {
             return self.refuse(Cause::DeniedByRule, tag, Some(no)).await;
         }
         entry.logged_in();
-        // A ban of the user may have come while the password was checked.
+        // The user may have been removed while the password was checked.
+        if house.settings.users.end_removed && !house.handles.login.stands(permit.user().as_str(), Moment::now()) {
+            entry.name(permit.user().as_str());
+            return self.refuse(Cause::DeniedByRule, tag, None).await;
+        }
+        // A ban of the user may have come as well.
         if let Some(ban) = entry.ban(&house, Moment::now()) {
             entry.name(permit.user().as_str());
             self.failed();
@@ -73,7 +91,7 @@ impl Driver {
         }
         count(&house.counters().logins);
         ruling::remember_success(&house, &entry);
-        self.is_in(root);
+        self.is_in(root, member);
         LoginAnswer::Granted { home: VirtualPath::root() }
     }
 

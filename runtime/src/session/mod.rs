@@ -8,9 +8,11 @@ mod counters;
 mod driver;
 mod house;
 mod login;
+mod member;
 mod moving;
 mod outcome;
 mod raise;
+mod record;
 mod registry;
 mod ruling;
 mod secure;
@@ -43,7 +45,8 @@ use crate::waits::{self, Wait};
 
 /// Serves until told to stop, then lets sessions finish for as long as `timeouts.drain` says.
 pub async fn serve(house: Arc<House>, listeners: Vec<Listener>, stop: Stop) {
-    let follower = tokio::spawn(registry::follow_bans(house.clone()));
+    let followers =
+        [tokio::spawn(registry::follow_bans(house.clone())), tokio::spawn(registry::follow_users(house.clone()))];
     let pause = house.settings.server.accept_pause;
     let mut accepting = JoinSet::new();
     for (number, listener) in listeners.into_iter().enumerate() {
@@ -62,7 +65,9 @@ pub async fn serve(house: Arc<House>, listeners: Vec<Listener>, stop: Stop) {
     }
     registry.tell_all(&Order::End);
     let _ = waits::within(limits, Wait::Linger, registry.emptied()).await;
-    follower.abort();
+    for follower in followers {
+        follower.abort();
+    }
 }
 
 /// The gate decides before anything else is spent on a connection.

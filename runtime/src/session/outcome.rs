@@ -52,6 +52,7 @@ impl Outcome {
                 Ending::Injection => "injection",
                 Ending::Refused => "refused",
                 Ending::Banned => "banned",
+                Ending::Revoked => "revoked",
                 Ending::Stopping => "stopping",
             },
             Outcome::Left => "left",

@@ -61,6 +61,8 @@ struct Who {
 pub(super) enum Order {
     /// Finish what you do.
     Finish,
+    /// Its user may not log in any more.
+    Revoked,
     /// Its host or user is banned.
     Banned(Arc<Ban>),
     /// End at once.
@@ -194,6 +196,23 @@ pub(super) async fn follow_bans(house: Arc<House>) {
     }
 }
 
+/// Ends open sessions of users who may not log in any more, whenever the users were replaced.
+pub(super) async fn follow_users(house: Arc<House>) {
+    let login = &house.handles.login;
+    let mut news = login.watch();
+    while news.changed().await.is_ok() {
+        if !house.settings.users.end_removed {
+            continue;
+        }
+        let now = Moment::now();
+        for entry in house.registry().entries() {
+            if entry.is_in() && entry.user().is_some_and(|user| !login.stands(&user, now)) {
+                entry.tell(Order::Revoked);
+            }
+        }
+    }
+}
+
 impl Entry {
     pub(super) fn tell(&self, order: Order) {
         let mut told = self.order.lock();
@@ -239,6 +258,10 @@ impl Entry {
 
     pub(super) fn logged_in(&self) {
         self.who.lock().logged_in = true;
+    }
+
+    pub(super) fn is_in(&self) -> bool {
+        self.who.lock().logged_in
     }
 
     pub(super) fn forget(&self) {
@@ -305,8 +328,9 @@ impl Order {
     const fn strength(&self) -> u8 {
         match self {
             Order::Finish => 0,
-            Order::Banned(_) => 1,
-            Order::End => 2,
+            Order::Revoked => 1,
+            Order::Banned(_) => 2,
+            Order::End => 3,
         }
     }
 }

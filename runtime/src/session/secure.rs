@@ -86,6 +86,7 @@ async fn told_to_end(entry: &Entry) -> Outcome {
         entry.changed.notified().await;
         match entry.take_order() {
             Some(Order::Banned(_)) => return Ending::Banned.into(),
+            Some(Order::Revoked) => return Ending::Revoked.into(),
             Some(Order::End | Order::Finish) => return Ending::Stopping.into(),
             None => {}
         }

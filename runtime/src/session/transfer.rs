@@ -6,9 +6,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use tracing::debug;
 
 use super::house::House;
+use super::record::{File, Record};
 use super::registry::Entry;
 use super::ruling;
-use crate::data::{Data, Failure, Halt, OpenFault, Opener, Protection, Rules};
+use crate::data::{Data, Failure, Halt, OpenFault, Opener, Protection, Rules, Throttle};
 use crate::events::Kind;
 use crate::ftp::effect::{Entry as FileEntry, FileError, ListForm, Transfer, TransferEnd, TransferKind};
 use crate::ftp::glob::glob_matches;
@@ -72,24 +73,44 @@ impl Opened {
 
 /// How the bytes shall travel.
 pub(super) struct Way {
+    /// The file, if transfers are told.
+    file: Option<File>,
     pub(super) opener: Opener,
     pub(super) keys: Option<DataKeys>,
     pub(super) ascii: bool,
+    pub(super) throttle: Throttle,
 }
 
 impl Way {
     /// Of a transfer that the machine asked for; `None` if it wants a protection that there are no keys for.
-    pub(super) fn of(transfer: &Transfer, opener: Opener, keys: Option<&DataKeys>) -> Option<Way> {
+    pub(super) fn of(
+        transfer: &Transfer,
+        opener: Opener,
+        keys: Option<&DataKeys>,
+        throttle: Throttle,
+        told: bool,
+    ) -> Option<Way> {
         let keys = match (transfer.protected, keys) {
             (true, Some(keys)) => Some(keys.clone()),
             (true, None) => return None,
             (false, _) => None,
         };
-        Some(Way { opener, keys, ascii: transfer.ascii })
+        let file = if told { File::of(&transfer.what) } else { None };
+        Some(Way { file, opener, keys, ascii: transfer.ascii, throttle })
     }
 
     /// Opens the data connection and moves everything.
-    pub(super) async fn carry(self, opened: Opened, house: Arc<House>, entry: Arc<Entry>) -> TransferEnd {
+    pub(super) async fn carry(mut self, opened: Opened, house: Arc<House>, entry: Arc<Entry>) -> TransferEnd {
+        let file = self.file.take();
+        let record = file.map(|file| Record::begin(file, self.ascii, self.keys.is_some(), &house, &entry));
+        let end = self.carry_out(opened, &house, &entry).await;
+        if let Some(record) = record {
+            record.ended(end);
+        }
+        end
+    }
+
+    async fn carry_out(self, opened: Opened, house: &House, entry: &Entry) -> TransferEnd {
         let settings = &house.settings;
         let direction = opened.direction();
         let buffer = settings.limits.transfer_buffer;
@@ -111,7 +132,7 @@ impl Way {
                     _ => None,
                 };
                 if let Some(wait) = timeout {
-                    let _ = Box::pin(ruling::ask(&house, &entry, Kind::Timeout(wait.name().to_owned()))).await;
+                    let _ = Box::pin(ruling::ask(house, entry, Kind::Timeout(wait.name().to_owned()))).await;
                 }
                 return match fault {
                     OpenFault::NobodyCame | OpenFault::Unreachable(_) => TransferEnd::NoConnection,
@@ -129,6 +150,7 @@ impl Way {
             buffer,
             ascii: self.ascii,
             strict_close: settings.tls.strict_close,
+            throttle: &self.throttle,
         };
         let moved = match opened {
             Opened::Download { file, offset } => rules.send(data, &file, offset, &entry.bytes_out).await,
@@ -170,6 +192,7 @@ impl Lines {
                     ListForm::Facts(facts) => append_facts(entry, facts, &mut text),
                 }
             }
+            rules.throttle.pass(text.len()).await;
             data.write_all(rules.limits, &text).await?;
             moved.fetch_add(text.len() as u64, Ordering::Relaxed);
         }

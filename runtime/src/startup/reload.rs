@@ -1,4 +1,4 @@
-//! Reads configuration and components again while the server serves: on a change of a file, on SIGHUP and
+//! Reads configuration, users and components again while the server serves: on a change of a file, on SIGHUP and
 //! on an order from the admin socket, each time the same, all or nothing.
 
 use std::collections::BTreeMap;
@@ -10,7 +10,9 @@ use tokio::sync::mpsc;
 use tracing::{error, info, warn};
 
 use super::Source;
+use crate::admin::TransferLog;
 use crate::admin::desk::ReloadOrder;
+use crate::auth::{Login, Users};
 use crate::config::settings::Settings;
 use crate::config::{Loaded, Mistake, plain};
 use crate::net::Stop;
@@ -31,6 +33,10 @@ pub struct Reload {
     pub acceptor: Arc<Acceptor>,
     /// Those files.
     pub identity: Identity,
+    /// The users in force.
+    pub login: Login,
+    /// Opened anew on SIGHUP.
+    pub transfers: TransferLog,
 }
 
 /// Keys that go live; of all others a change is told and waits for a restart.
@@ -65,7 +71,10 @@ impl Reload {
             loop {
                 let (why, order) = tokio::select! {
                     () = watcher.changed() => ("a file changed", None),
-                    _ = hangup.recv() => ("SIGHUP", None),
+                    _ = hangup.recv() => {
+                        self.transfers.reopen();
+                        ("SIGHUP", None)
+                    }
                     Some(order) = orders.recv() => ("an operator asked", Some(order)),
                     () = stop.stopping() => return,
                 };
@@ -95,6 +104,10 @@ impl Reload {
 
     async fn reload(&mut self) -> Result<(), Vec<Mistake>> {
         let new = self.source.load()?;
+        let settings = self.loaded.settings.users.clone();
+        // It hashes a little, for the decoys.
+        let users = tokio::task::spawn_blocking(move || Users::load(&settings)).await;
+        let users = users.map_err(|error| vec![mistake(&error)])??;
         // The certificate is tried before anything changes, so that nothing changes by half.
         Acceptor::new(&self.loaded.settings.tls, &self.identity).map_err(|error| vec![mistake(&error)])?;
         let keys = self.keys.in_force();
@@ -104,6 +117,7 @@ impl Reload {
             return Err(errors.iter().map(|error| mistake(error)).collect());
         }
         self.acceptor.reload(&self.identity).map_err(|error| vec![mistake(&error)])?;
+        self.login.replace(users);
         for key in changed_but_fixed(&self.loaded, &new) {
             warn!(key, "reload.needs-restart: this setting changes with the next start");
         }
@@ -121,7 +135,8 @@ impl Reload {
 
 fn files(source: &Source, settings: &Settings) -> Vec<PathBuf> {
     let components = settings.chain.iter().chain([&settings.keys]).filter_map(|policy| file_of(&policy.source));
-    source.file().into_iter().chain(components.map(ToOwned::to_owned)).collect()
+    let own = source.file().into_iter().chain([settings.users.file.clone()]);
+    own.chain(components.map(ToOwned::to_owned)).collect()
 }
 
 /// Keys whose values differ and that cannot change while the server serves.
@@ -161,7 +176,7 @@ mod tests {
         assert_eq!(changed_but_fixed(&old, &new), ["policies.at-once", "timeouts.login"]);
         assert_eq!(
             files(&Source::File("/etc/p.toml".into()), &new.settings),
-            [PathBuf::from("/etc/p.toml"), PathBuf::from("/etc/portcullis/x.wasm")]
+            ["/etc/p.toml", "/etc/portcullis/users.toml", "/etc/portcullis/x.wasm"].map(PathBuf::from)
         );
     }
 }

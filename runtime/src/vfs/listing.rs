@@ -33,6 +33,9 @@ const BATCH_BYTES: usize = 32 * 1024;
 pub struct Listing {
     rest: Rest,
     is_folder: bool,
+    /// Virtual folders, which hide what has their names on disk.
+    seen: Vec<Entry>,
+    seen_told: bool,
 }
 
 #[derive(Debug)]
@@ -55,16 +58,23 @@ impl Listing {
         match root.open(path.beneath(), OpenOptions::new().read(true), OFlags::DIRECTORY) {
             Ok(handle) => {
                 let folder = Folder { root: root.clone(), handle, path: path.beneath().into(), detail };
-                Ok(Listing { rest: Rest::Folder(Arc::new(folder)), is_folder: true })
+                Ok(Listing { rest: Rest::Folder(Arc::new(folder)), is_folder: true, seen: Vec::new(), seen_told: true })
             }
             Err(Fault::NotAFolder) => {
                 let stat = root.look(path.beneath())?;
                 let name = path.name().ok_or(Fault::NotAFolder)?.as_bytes().to_vec();
                 let file = entry::entry(name, &stat, root.rights, &root.files.uniques);
-                Ok(Listing { rest: Rest::File(Some(file)), is_folder: false })
+                Ok(Listing { rest: Rest::File(Some(file)), is_folder: false, seen: Vec::new(), seen_told: true })
             }
             Err(fault) => Err(fault),
         }
+    }
+
+    /// The same with virtual folders in it, if it is a folder.
+    pub(super) fn with(mut self, seen: Vec<Entry>) -> Listing {
+        self.seen_told = seen.is_empty() || !self.is_folder;
+        self.seen = seen;
+        self
     }
 
     /// Whether these are the entries of a folder; if not, the one file that was named.
@@ -79,11 +89,19 @@ impl Listing {
     /// # Errors
     /// `FileError`.
     pub async fn next(&mut self) -> Result<Option<Vec<Entry>>, FileError> {
-        match &mut self.rest {
-            Rest::File(file) => Ok(file.take().map(|file| vec![file])),
-            Rest::Folder(folder) => {
-                let folder = folder.clone();
-                aside(move || folder.batch()).await
+        if !std::mem::replace(&mut self.seen_told, true) {
+            return Ok(Some(self.seen.clone()));
+        }
+        let folder = match &mut self.rest {
+            Rest::File(file) => return Ok(file.take().map(|file| vec![file])),
+            Rest::Folder(folder) => folder,
+        };
+        loop {
+            let folder = folder.clone();
+            let Some(mut batch) = aside(move || folder.batch()).await? else { return Ok(None) };
+            batch.retain(|entry| self.seen.iter().all(|seen| seen.name != entry.name));
+            if !batch.is_empty() {
+                return Ok(Some(batch));
             }
         }
     }

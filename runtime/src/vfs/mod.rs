@@ -15,6 +15,7 @@ mod fault;
 mod leftover;
 pub mod listing;
 pub mod path;
+mod quota;
 pub mod root;
 pub mod upload;
 

@@ -62,6 +62,16 @@ impl VirtualPath {
         }
     }
 
+    /// The same path as seen from a folder that it is in, or that it is.
+    pub fn within(&self, folder: &VirtualPath) -> Option<VirtualPath> {
+        match self.0.strip_prefix(&folder.0)? {
+            "" => Some(VirtualPath::root()),
+            rest if rest.starts_with('/') => Some(VirtualPath(rest.to_owned())),
+            _ if folder.0 == "/" => Some(self.clone()),
+            _ => None,
+        }
+    }
+
     /// The last part; `None` for the root.
     pub fn name(&self) -> Option<&str> {
         self.0.rsplit('/').next().filter(|name| !name.is_empty())
@@ -112,6 +122,22 @@ mod tests {
         assert_eq!(home.join("a\0b"), Err(PathError::Control));
         assert_eq!(home.join("a\nb"), Err(PathError::Control));
         assert_eq!(home.join(&"x".repeat(256)), Err(PathError::TooLong));
+    }
+
+    #[test]
+    fn a_path_is_seen_from_the_folders_above_it_only() {
+        let path = |text: &str| VirtualPath::root().join(text).expect("path");
+        for (whole, folder, seen) in [
+            ("/a/b", "/a", Some("/b")),
+            ("/a/b", "/a/b", Some("/")),
+            ("/a/b", "/", Some("/a/b")),
+            ("/", "/", Some("/")),
+            ("/ab/c", "/a", None),
+            ("/a", "/a/b", None),
+        ] {
+            let within = path(whole).within(&path(folder));
+            assert_eq!(within.as_ref().map(VirtualPath::as_str), seen, "{whole} from {folder}");
+        }
     }
 
     #[test]

@@ -8,13 +8,15 @@ use rustix::fs::{
     Access, AtFlags, OFlags, RenameFlags, Stat, Timespec, Timestamps, UTIME_OMIT, renameat, renameat_with,
 };
 use rustix::io::Errno;
+use tracing::warn;
 
 use super::entry::{self, Uniques};
 use super::fault::Fault;
+use super::quota::{Books, Quota};
 use super::{Detail, Download, Listing, Upload, VirtualPath, aside, leftover, upload};
 use crate::auth::{Permit, Rights};
 use crate::config::settings;
-use crate::ftp::effect::{EntryKind, FileAnswer, FileError, FileQuestion};
+use crate::ftp::effect::{Entry, EntryKind, FileAnswer, FileError, FileQuestion};
 use crate::moment::Moment;
 
 /// What all roots share: `[files]`, and the key of MLSx's `unique`. Built once at the start.
@@ -22,20 +24,30 @@ use crate::moment::Moment;
 pub struct Files {
     pub(super) settings: settings::Files,
     pub(super) uniques: Uniques,
+    books: Books,
 }
 
 impl Files {
     /// With `[files]` in force.
     pub fn new(settings: &settings::Files) -> Files {
-        Files { settings: settings.clone(), uniques: Uniques::default() }
+        Files { settings: settings.clone(), uniques: Uniques::default(), books: Books::default() }
     }
 }
 
 /// A user's root folder. Nothing outside it can be reached through this: each path is resolved by the kernel
 /// beneath the folder that was opened at login (`openat2`, `RESOLVE_BENEATH`). A symlink is followed where it
-/// stays inside; an absolute one, or one that climbs out, is denied.
+/// stays inside; an absolute one, or one that climbs out, is denied. Virtual folders are roots of their own:
+/// each is confined by itself, and no rename leads from one to another.
 #[derive(Clone, Debug)]
 pub struct Root {
+    inner: Arc<Inner>,
+    folders: Arc<[Seen]>,
+}
+
+/// A virtual folder: where it is seen, and what is there.
+#[derive(Debug)]
+struct Seen {
+    at: VirtualPath,
     inner: Arc<Inner>,
 }
 
@@ -44,6 +56,8 @@ pub(super) struct Inner {
     pub(super) dir: Dir,
     pub(super) rights: Rights,
     pub(super) files: Files,
+    /// Of the home folder, if somebody has a quota there; virtual folders have none.
+    pub(super) quota: Option<Quota>,
 }
 
 impl Root {
@@ -52,16 +66,92 @@ impl Root {
     /// # Errors
     /// `FileError` if the folder is gone or closed to the server.
     pub fn open(permit: &Permit, files: &Files) -> Result<Root, FileError> {
-        let dir = Dir::open_ambient_dir(permit.home(), cap_std::ambient_authority())?;
-        Ok(Root { inner: Arc::new(Inner { dir, rights: permit.rights(), files: files.clone() }) })
+        let open = |folder: &Path, rights, quota| {
+            let dir = Dir::open_ambient_dir(folder, cap_std::ambient_authority())?;
+            Ok::<_, FileError>(Arc::new(Inner { dir, rights, files: files.clone(), quota }))
+        };
+        let quota = files.books.open(permit.home(), permit.limits());
+        let inner = open(permit.home(), permit.rights(), quota)?;
+        let mut folders = Vec::with_capacity(permit.folders().len());
+        for folder in permit.folders() {
+            match open(&folder.to, folder.rights, None) {
+                Ok(inner) => folders.push(Seen { at: folder.path.clone(), inner }),
+                // It was there when the users were read. The user can do without it.
+                Err(why) => warn!(user = %permit.user(), folder = %folder.path, %why, "login.no-folder"),
+            }
+        }
+        // The longest path first: it may be in another's.
+        folders.sort_by_key(|folder| std::cmp::Reverse(folder.at.as_str().len()));
+        Ok(Root { inner, folders: folders.into() })
+    }
+
+    /// Counts what is in the home folder, if there is a quota for it and nobody has counted yet: `files.quota-scan`
+    /// entries at most, off the I/O threads.
+    ///
+    /// # Errors
+    /// `FileError` if the folder cannot be read.
+    pub async fn count(&self) -> Result<(), FileError> {
+        match &self.inner.quota {
+            Some(quota) => quota.count(&self.inner.dir, self.inner.files.settings.quota_scan).await,
+            None => Ok(()),
+        }
+    }
+
+    /// What is left of the quota, if there is one.
+    #[cfg(test)]
+    pub(super) fn left(&self) -> Option<u64> {
+        self.inner.quota.as_ref().map(Quota::left)
+    }
+
+    /// Whose a path is, and what it is called there.
+    fn place(&self, path: &VirtualPath) -> (&Arc<Inner>, VirtualPath) {
+        let found = self.folders.iter().find_map(|seen| Some((&seen.inner, path.within(&seen.at)?)));
+        found.unwrap_or_else(|| (&self.inner, path.clone()))
+    }
+
+    /// Whose the question is, with its paths as they are called there.
+    fn locate(&self, question: &mut FileQuestion) -> Result<Arc<Inner>, FileError> {
+        let path = match question {
+            // Finds its place itself.
+            FileQuestion::Entries(_) => return Ok(self.inner.clone()),
+            FileQuestion::Rename { from, to } => {
+                let (place, path) = self.place(to);
+                if !Arc::ptr_eq(place, self.place(from).0) {
+                    return Err(FileError::Denied);
+                }
+                *to = path;
+                from
+            }
+            FileQuestion::Enter(path)
+            | FileQuestion::Facts(path)
+            | FileQuestion::RenameFrom(path)
+            | FileQuestion::Delete(path)
+            | FileQuestion::MakeFolder(path)
+            | FileQuestion::RemoveFolder(path)
+            | FileQuestion::SetModified(path, _) => path,
+        };
+        let (place, inside) = self.place(path);
+        *path = inside;
+        Ok(place.clone())
+    }
+
+    /// The virtual folders that are seen in a folder.
+    fn seen_in(&self, folder: &VirtualPath) -> Result<Vec<Entry>, FileError> {
+        let mut entries = Vec::new();
+        for seen in self.folders.iter().filter(|seen| seen.at.parent() == *folder) {
+            let FileAnswer::Entry(mut entry) = seen.inner.facts(&VirtualPath::root())? else { continue };
+            entry.name = seen.at.name().unwrap_or_default().as_bytes().to_vec();
+            entries.push(entry);
+        }
+        Ok(entries)
     }
 
     /// Answers what the machine asks about files.
     ///
     /// # Errors
     /// `FileError`: the answer is no.
-    pub async fn answer(&self, question: FileQuestion) -> Result<FileAnswer, FileError> {
-        let inner = self.inner.clone();
+    pub async fn answer(&self, mut question: FileQuestion) -> Result<FileAnswer, FileError> {
+        let inner = self.locate(&mut question)?;
         match question {
             FileQuestion::Enter(path) => inner.enter(&path)?,
             FileQuestion::Facts(path) => return inner.facts(&path),
@@ -81,8 +171,9 @@ impl Root {
     /// # Errors
     /// `FileError`; `BeyondEnd` if the file is shorter than the offset.
     pub fn open_download(&self, path: &VirtualPath, offset: u64) -> Result<Download, FileError> {
-        self.inner.allowed(self.inner.rights.read)?;
-        Download::open(&self.inner, path, offset)
+        let (inner, path) = self.place(path);
+        inner.allowed(inner.rights.read)?;
+        Download::open(inner, &path, offset)
     }
 
     /// Opens a file to be written. Offset 0: a new file that replaces what is there when it is committed.
@@ -108,13 +199,15 @@ impl Root {
     /// # Errors
     /// `FileError`.
     pub fn list(&self, path: &VirtualPath, detail: Detail) -> Result<Listing, FileError> {
-        self.inner.allowed(self.inner.rights.list)?;
-        Listing::open(&self.inner, path, detail)
+        let (inner, inside) = self.place(path);
+        inner.allowed(inner.rights.list)?;
+        Ok(Listing::open(inner, &inside, detail)?.with(self.seen_in(path)?))
     }
 
     async fn open_to_write(&self, path: &VirtualPath, plan: upload::Plan) -> Result<Upload, FileError> {
-        self.inner.allowed(self.inner.rights.upload())?;
-        let (inner, path) = (self.inner.clone(), path.clone());
+        let (inner, path) = self.place(path);
+        inner.allowed(inner.rights.upload())?;
+        let inner = inner.clone();
         aside(move || Upload::open(&inner, &path, plan)).await
     }
 
@@ -181,22 +274,50 @@ impl Inner {
 
     fn delete(&self, path: &VirtualPath) -> Result<(), Fault> {
         self.removable(path)?;
-        Ok(self.dir.remove_file(path.beneath())?)
+        let size = self.size_on_disk(path);
+        self.dir.remove_file(path.beneath())?;
+        self.gone(size);
+        Ok(())
     }
 
     fn make_folder(&self, path: &VirtualPath) -> Result<(), Fault> {
         self.allowed(self.rights.mkdir)?;
         creatable(path)?;
-        Ok(self.dir.create_dir(path.beneath())?)
+        self.quota.as_ref().map_or(Ok(()), Quota::take_entry)?;
+        self.dir.create_dir(path.beneath()).inspect_err(|_| {
+            if let Some(quota) = &self.quota {
+                quota.give_entry();
+            }
+        })?;
+        Ok(())
     }
 
     fn remove_folder(&self, path: &VirtualPath) -> Result<(), Fault> {
         self.removable(path)?;
-        match self.dir.remove_dir(path.beneath()).map_err(Fault::from) {
-            Err(Fault::NotEmpty) => leftover::sweep(&self.dir.open_dir(path.beneath())?)?,
-            done => return done,
+        let mut removed = self.dir.remove_dir(path.beneath()).map_err(Fault::from);
+        if removed == Err(Fault::NotEmpty) {
+            leftover::sweep(&self.dir.open_dir(path.beneath())?)?;
+            removed = self.dir.remove_dir(path.beneath()).map_err(Fault::from);
         }
-        Ok(self.dir.remove_dir(path.beneath())?)
+        if let (Ok(()), Some(quota)) = (removed, &self.quota) {
+            quota.give_entry();
+        }
+        removed
+    }
+
+    /// What the quota gets back when a name goes: the file's bytes, unless it has other names. `None` without
+    /// a quota or a file.
+    fn size_on_disk(&self, path: &VirtualPath) -> Option<u64> {
+        self.quota.as_ref()?;
+        let stat = self.stat(path.beneath(), OFlags::PATH | OFlags::NOFOLLOW).ok()?;
+        let whole = entry::kind(stat.st_mode) == EntryKind::File && stat.st_nlink == 1;
+        Some(if whole { stat.st_size.try_into().unwrap_or(0) } else { 0 })
+    }
+
+    fn gone(&self, size: Option<u64>) {
+        if let (Some(quota), Some(size)) = (&self.quota, size) {
+            quota.give_file(size);
+        }
     }
 
     /// An existing file is replaced, if the user may make it vanish: tools upload under another name first.
@@ -204,7 +325,10 @@ impl Inner {
         self.movable(from)?;
         creatable(to)?;
         if self.rights.replace() {
-            return Ok(self.dir.rename(from.beneath(), &self.dir, to.beneath())?);
+            let replaced = if from == to { None } else { self.size_on_disk(to) };
+            self.dir.rename(from.beneath(), &self.dir, to.beneath())?;
+            self.gone(replaced);
+            return Ok(());
         }
         let (Some(old), Some(new)) = (from.name(), to.name()) else { return Err(Fault::Denied) };
         let (source, target) = (self.dir.open_dir(from.parent().beneath())?, self.dir.open_dir(to.parent().beneath())?);

@@ -12,6 +12,7 @@ use rustix::fs::{Mode, OFlags};
 use super::entry;
 use super::fault::Fault;
 use super::path::VirtualPath;
+use super::quota::Account;
 use super::root::{Inner, creatable, move_unless_there};
 use super::{aside, leftover};
 use crate::config::settings::Fsync;
@@ -35,6 +36,8 @@ pub struct Upload {
     file: Arc<File>,
     place: Place,
     fsync: Fsync,
+    /// What it takes of a quota.
+    account: Option<Account>,
 }
 
 #[derive(Clone, Debug)]
@@ -65,6 +68,8 @@ impl Upload {
             return Upload::hidden(root, path, name, fsync);
         }
         let rights = root.rights;
+        let is_new = || plan == Plan::Append && root.look(path.beneath()).is_err();
+        let account = root.quota.as_ref().map(|quota| Account::in_place(quota, is_new())).transpose()?;
         let file = match plan {
             // Whoever may not overwrite goes on at the end, whatever others write there meanwhile.
             Plan::GoOn(_) => root.open(path.beneath(), to_write().append(!rights.overwrite), OFlags::empty())?,
@@ -74,7 +79,8 @@ impl Upload {
         if entry::kind(stat.st_mode) != EntryKind::File {
             return Err(Fault::NotRegular);
         }
-        let place = match (plan, stat.st_size.try_into().unwrap_or(0)) {
+        let size: u64 = stat.st_size.try_into().unwrap_or(0);
+        let place = match (plan, size) {
             (Plan::GoOn(offset), size) if offset > size => return Err(Fault::BeyondEnd),
             (Plan::GoOn(offset), _) if rights.overwrite => Place::At { next: offset, cut: true },
             (Plan::GoOn(offset), size) => {
@@ -83,17 +89,24 @@ impl Upload {
             }
             (Plan::Append | Plan::Replace, _) => Place::End,
         };
-        Ok(Upload { file: Arc::new(file.into_std()), place, fsync })
+        let credit = match place {
+            Place::At { next, .. } => size.saturating_sub(next),
+            Place::Hidden(_) | Place::End => 0,
+        };
+        let account = account.map(|account| account.opened(credit));
+        Ok(Upload { file: Arc::new(file.into_std()), place, fsync, account })
     }
 
     /// What is there may be replaced if it is a regular file, and hands on its mode; a symlink is replaced
     /// itself, whatever it leads to.
     fn hidden(root: &Inner, path: &VirtualPath, name: &str, fsync: Fsync) -> Result<Upload, Fault> {
         let rights = root.rights;
+        let mut old = None;
         let mode = match root.look(path.beneath()) {
             Ok(stat) => match entry::kind(stat.st_mode) {
                 EntryKind::File => {
                     root.allowed(rights.overwrite)?;
+                    old = Some(stat.st_size.try_into().unwrap_or(0));
                     Some(Mode::from_raw_mode(stat.st_mode))
                 }
                 EntryKind::Folder => return Err(Fault::IsAFolder),
@@ -105,12 +118,13 @@ impl Upload {
             }
             Err(fault) => return Err(fault),
         };
+        let account = root.quota.as_ref().map(|quota| Account::hidden(quota, old)).transpose()?;
         let folder = root.dir.open_dir(path.parent().beneath())?;
         let temporary = temporary_name(name)?;
         let file = folder.open_with(&temporary, OpenOptions::new().write(true).create_new(true).mode(0o666))?;
         let hidden = Hidden { folder, temporary, name: name.to_owned(), replaces: rights.overwrite };
         let file = Arc::new(file.into_std());
-        let upload = Upload { file, place: Place::Hidden(Some(Arc::new(hidden))), fsync };
+        let upload = Upload { file, place: Place::Hidden(Some(Arc::new(hidden))), fsync, account };
         leftover::claim(&upload.file)?;
         if let Some(mode) = mode {
             rustix::fs::fchmod(&upload.file, mode)?;
@@ -124,6 +138,9 @@ impl Upload {
     /// # Errors
     /// `FileError`, such as `NoSpace`.
     pub async fn write(&mut self, block: &mut Vec<u8>) -> Result<(), FileError> {
+        if let Some(account) = &mut self.account {
+            account.take(block.len() as u64)?;
+        }
         let (file, place, mut owned) = (self.file.clone(), self.place.clone(), std::mem::take(block));
         let (next, owned) = aside(move || {
             let next = place.write(&file, &owned)?;
@@ -156,24 +173,39 @@ impl Upload {
     }
 
     fn finish(mut self) -> Result<(), Fault> {
+        let cuts = matches!(self.place, Place::At { .. });
         if let Place::At { next, cut: true } = self.place {
             self.file.set_len(next)?;
         }
         if self.fsync == Fsync::Always {
             self.file.sync_all()?;
         }
-        let Place::Hidden(hidden) = &mut self.place else { return Ok(()) };
+        let Place::Hidden(hidden) = &mut self.place else {
+            if let (Some(account), true) = (self.account.take(), cuts) {
+                account.settle();
+            }
+            return Ok(());
+        };
         if let Some(place) = hidden.as_ref() {
-            if place.replaces {
-                place.folder.rename(&place.temporary, &place.folder, &place.name)?;
+            let moved = if place.replaces {
+                place.folder.rename(&place.temporary, &place.folder, &place.name).map_err(Fault::from)
             } else {
-                move_unless_there(&place.folder, &place.temporary, &place.folder, &place.name)?;
+                move_unless_there(&place.folder, &place.temporary, &place.folder, &place.name)
+            };
+            if let Err(fault) = moved {
+                // Gone before the client hears of it.
+                let _ = place.folder.remove_file(&place.temporary);
+                *hidden = None;
+                return Err(fault);
             }
             if self.fsync == Fsync::Always {
                 rustix::fs::fsync(rustix::fs::openat(&place.folder, ".", FOLDER, Mode::empty())?)?;
             }
         }
         *hidden = None;
+        if let Some(account) = self.account.take() {
+            account.settle();
+        }
         Ok(())
     }
 }

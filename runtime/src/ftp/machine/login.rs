@@ -84,6 +84,7 @@ pub(super) fn answered(machine: &mut Machine, answer: LoginAnswer, out: &mut Eff
             machine.login = Login::In(Session::new(user, home));
             out.say(Reply::logged_in());
         }
+        LoginAnswer::TooMany => machine.say_and_end(Reply::too_many_sessions(), Ending::Refused, out),
         LoginAnswer::Denied => failed(machine, Reply::authentication_failed(), out),
         LoginAnswer::Refused { text, close: true } => {
             machine.login = Login::Nobody;

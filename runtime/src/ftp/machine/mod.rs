@@ -103,6 +103,7 @@ impl Machine {
             Input::Refused { text, close } => self.or_wait(Waiting::Refused { text, close }, now, &mut out),
             Input::Expired(wait) => self.expired(wait, &mut out),
             Input::Stopping => self.stopping = true,
+            Input::Revoked => self.say_and_end(Reply::account_closed(), Ending::Revoked, &mut out),
             Input::Banned(text) => self.say_and_end(Reply::closing(Some(&text)), Ending::Banned, &mut out),
         }
         self.settle(now, &mut out);

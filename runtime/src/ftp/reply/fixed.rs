@@ -75,6 +75,8 @@ fixed! {
     user_first: "503 Login with USER first.";
     already_logged_in: "503 User already authenticated.";
     log_in_first: "530 Log in with USER and PASS first.";
+    too_many_sessions: "421 Too many connections of this user, try again later.";
+    account_closed: "421 This account was closed.";
     acct_superfluous: "202 ACCT is superfluous.";
 
     // Parameters.
@@ -156,6 +158,7 @@ fixed! {
     not_replaceable: "553 File exists and may not be replaced.";
     no_space: "452 No space left on device.";
     over_quota: "552 Quota exceeded.";
+    too_many_transfers: "450 Too many transfers of this user, try again later.";
     busy: "450 File is busy.";
 }
 

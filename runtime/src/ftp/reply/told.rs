@@ -189,6 +189,7 @@ impl Reply {
             FileError::BeyondEnd => Reply::line(554, "Restart position > file size."),
             FileError::NoSpace => Reply::no_space(),
             FileError::Quota => Reply::over_quota(),
+            FileError::TooManyTransfers => Reply::too_many_transfers(),
             FileError::Busy => Reply::busy(),
             FileError::Io => Reply::local_error(),
         }

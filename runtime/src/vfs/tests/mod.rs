@@ -1,7 +1,9 @@
 //! Stories about files, over real folders.
 
 mod confinement;
+mod folders;
 mod listing;
+mod quota;
 mod transfer;
 mod tree;
 
@@ -18,6 +20,7 @@ use crate::ftp::effect::{Entry, FileAnswer, FileError, FileQuestion};
 /// A folder with a user's home in it, and something beside the home that must not be reached.
 struct House {
     folder: TempDir,
+    files: Files,
     root: Root,
 }
 
@@ -32,9 +35,9 @@ impl House {
         std::fs::create_dir(&home).expect("home");
         std::fs::create_dir(folder.path().join("outside")).expect("outside");
         std::fs::write(folder.path().join("outside/secret"), "secret").expect("secret");
-        let files = Files::new(&settings::Files { fsync: Fsync::Always, entries_in_reply: 3 });
+        let files = Files::new(&settings::Files { fsync: Fsync::Always, entries_in_reply: 3, quota_scan: 1000 });
         let root = Root::open(&Permit::fixture("alice", &home, rights), &files).expect("root");
-        House { folder, root }
+        House { folder, files, root }
     }
 
     fn home(&self) -> PathBuf {

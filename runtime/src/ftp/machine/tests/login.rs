@@ -241,6 +241,7 @@ fn deadlines_bans_and_a_stop_end_the_connection_with_one_word() {
         (Input::Expired(Wait::Idle), "421 Idle timeout.\r\n", Ending::IdleTimeout),
         (Input::Stopping, "421 The server is shutting down.\r\n", Ending::Stopping),
         (Input::Banned(ReplyText::clean("Banned.")), "421 Banned.\r\n", Ending::Banned),
+        (Input::Revoked, "421 This account was closed.\r\n", Ending::Revoked),
     ] {
         let mut world = World::logged_in();
         world.feed(input);
