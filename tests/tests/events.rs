@@ -66,16 +66,22 @@ async fn a_login_is_told_as_it_is_tried_and_as_it_ends() {
 #[tokio::test]
 async fn a_failed_login_is_told_with_its_cause_and_a_tag_that_repeats() {
     let server = plain().await;
-    for (user, password, cause) in [
+    for (at, (user, password, cause)) in [
         (USER, "wrong", "wrong-password"),
         (USER, "wrong", "wrong-password"),
         (USER, "other", "wrong-password"),
         ("nobody-here", "wrong", "unknown-user"),
         (USER, "", "empty-password"),
         ("root", "toor", "forbidden-user"),
-    ] {
+    ]
+    .into_iter()
+    .enumerate()
+    {
         server.try_login(CLIENT, user, password).await.expect("an answer").expect(530);
-        let last = events(&server).into_iter().rfind(|event| event["kind"] == "login-failed").expect("an event");
+        let last = deadline::until(SOON, "the event in the log", || {
+            events(&server).into_iter().filter(|event| event["kind"] == "login-failed").nth(at)
+        })
+        .await;
         assert_eq!((&last["detail"][0], &last["user"]), (&json!(cause), &json!(user)), "{last}");
         assert_eq!(last["session"][2], 1, "its own failure is counted: {last}");
     }
