@@ -133,7 +133,7 @@ fn admit(criterion: &mut Criterion) {
 
     let settings = settings(state.path());
     let start = Instant::now();
-    let store = portcullis::store::open(&settings);
+    let store = portcullis::store::open(&settings, portcullis::store::Secrets::default());
     let (bans, _writer) = portcullis::ledger::open(&settings, store, Arc::new(NoKeys)).expect("a ledger");
     println!("loaded {} bans from disk in {:?}", bans.len(), start.elapsed());
     assert_eq!(bans.len(), (HOSTS + NETWORKS) as usize);

@@ -5,6 +5,7 @@
 #![deny(missing_docs)]
 
 pub mod config;
+pub mod latency;
 pub mod moment;
 pub mod waits;
 

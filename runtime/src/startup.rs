@@ -3,6 +3,7 @@
 mod check;
 mod ready;
 mod reload;
+mod secret_file;
 mod source;
 pub mod state;
 
@@ -64,7 +65,7 @@ impl Server {
 
         let engine = Engine::start(&settings).map_err(|error| machine(&error))?;
         let keys = KeyPolicy::load(engine.clone(), &settings).await.map_err(|error| wrong(mistake(&error)))?;
-        let store = store::open(&settings);
+        let store = store::open(&settings, secret_file::secrets(&settings).map_err(wrong)?);
         let (bans, ban_writer) =
             ledger::open(&settings, store.clone(), keys.clone()).map_err(|error| machine(&error))?;
         let networks = Arc::new(Networks::new(&settings.networks));
@@ -150,10 +151,13 @@ impl Server {
             files,
             acceptor,
             hosts: Arc::new(Hosts::new(&settings.hosts)),
-            store,
+            store: store.clone(),
             transfers: transfers.clone(),
         };
         tell(&settings, &ready, &policies);
+        if let Some(warning) = store.health().warning {
+            warn!(%warning, "store.unsealed");
+        }
         let house = House::new(settings, handles);
         let serving = tokio::spawn(session::serve(house, listeners, stopper.stop()));
         Ok(Server { ready, policies, stopper, signals, serving, admin, transfers })
@@ -209,7 +213,9 @@ fn tell(settings: &Settings, ready: &Ready, policies: &Policies) {
     let names: Vec<String> = policies.list().into_iter().map(|policy| policy.name).collect();
     let store = match &settings.store.engine {
         StoreEngine::Memory => "memory".to_owned(),
-        StoreEngine::Memcached(servers) => servers.join(","),
+        StoreEngine::Memcached(servers) => {
+            servers.iter().map(|server| server.name.as_str()).collect::<Vec<_>>().join(",")
+        }
     };
     info!(
         version = env!("CARGO_PKG_VERSION"),

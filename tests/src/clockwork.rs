@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use portcullis::moment::Moment;
-use portcullis::store::{Health, Key, Store, StoreError, Swap, TimeToLive, Versioned};
+use portcullis::store::{Found, Health, Key, Store, StoreError, Swap, TimeToLive, Versioned};
 
 /// The store and its clock.
 #[derive(Debug, Default)]
@@ -61,9 +61,11 @@ impl Clockwork {
 
 #[async_trait]
 impl Store for Clockwork {
-    async fn get_many(&self, keys: &[Key]) -> Result<Vec<Option<Vec<u8>>>, StoreError> {
-        let entries = self.entries()?;
-        Ok(keys.iter().map(|key| entries.get(key).map(|entry| entry.value.clone())).collect())
+    async fn get_each(&self, keys: &[Key]) -> Vec<Found> {
+        match self.entries() {
+            Ok(entries) => keys.iter().map(|key| Ok(entries.get(key).map(|entry| entry.value.clone()))).collect(),
+            Err(error) => keys.iter().map(|_| Err(error.clone())).collect(),
+        }
     }
 
     async fn get_versioned(&self, key: &Key) -> Result<Option<Versioned>, StoreError> {
@@ -120,6 +122,6 @@ impl Store for Clockwork {
     }
 
     fn health(&self) -> Health {
-        Health { engine: "pretend".into(), degraded: self.down.load(Relaxed), servers: Vec::new() }
+        Health { engine: "pretend".into(), degraded: self.down.load(Relaxed), servers: Vec::new(), ..Health::default() }
     }
 }

@@ -16,6 +16,7 @@ pub mod log;
 pub mod memcached;
 pub mod place;
 pub mod process;
+pub mod proftpd;
 pub mod program;
 pub mod recorder;
 pub mod scenario;

@@ -1,11 +1,12 @@
 //! A real memcached on loopback.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::process::Command;
 
 use rustix::process::Signal;
 use tempfile::TempDir;
-use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 
 use crate::deadline::{self, SOON};
@@ -16,14 +17,22 @@ use crate::process::Process;
 pub struct Memcached {
     process: Option<Process>,
     address: SocketAddr,
+    more: Vec<String>,
     folder: TempDir,
 }
 
 impl Memcached {
     /// Starts one on a free port and waits until it answers.
     pub async fn start() -> Memcached {
+        Memcached::start_with(|_| Vec::new()).await
+    }
+
+    /// As [`Memcached::start`], with more arguments; they may name files in the folder that they are given.
+    pub async fn start_with(more: impl FnOnce(&Path) -> Vec<String>) -> Memcached {
         let folder = TempDir::new().expect("a folder for the log");
-        let mut one = Memcached { process: None, address: ([127, 0, 0, 1], place::free_port()).into(), folder };
+        let more = more(folder.path());
+        let address = ([127, 0, 0, 1], place::free_port()).into();
+        let mut one = Memcached { process: None, address, more, folder };
         one.restart().await;
         one
     }
@@ -38,6 +47,7 @@ impl Memcached {
     async fn try_start(&mut self) -> Option<()> {
         let mut command = Command::new("memcached");
         command.args(["-l", "127.0.0.1", "-U", "0", "-m", "64", "-t", "2", "-p", &self.address.port().to_string()]);
+        command.args(&self.more);
         if rustix::process::geteuid().is_root() {
             command.args(["-u", "root"]);
         }
@@ -97,6 +107,38 @@ impl Memcached {
                 _ => panic!("memcached has no statistic {name}"),
             }
         }
+    }
+
+    /// The names of everything that it holds.
+    pub async fn names(&self) -> Vec<String> {
+        let dump = self.talk(b"lru_crawler metadump all\r\n", b"END\r\n").await;
+        let dump = String::from_utf8(dump).expect("a dump is text");
+        dump.lines().filter_map(|line| Some(line.strip_prefix("key=")?.split(' ').next()?.to_owned())).collect()
+    }
+
+    /// The bytes under a name; empty if there is none.
+    pub async fn value(&self, name: &str) -> Vec<u8> {
+        let answer = self.talk(format!("get {name}\r\n").as_bytes(), b"END\r\n").await;
+        let start = answer.windows(2).position(|two| two == b"\r\n").map_or(answer.len(), |at| at + 2);
+        answer[start..].strip_suffix(b"\r\nEND\r\n").unwrap_or_default().to_vec()
+    }
+
+    /// Writes bytes under a name, as anybody could.
+    pub async fn set(&self, name: &str, value: &[u8]) {
+        let command = [format!("set {name} 0 0 {}\r\n", value.len()).as_bytes(), value, b"\r\n"].concat();
+        assert_eq!(self.talk(&command, b"\r\n").await, b"STORED\r\n", "{name}");
+    }
+
+    /// Says something and reads until the end that is expected.
+    pub async fn talk(&self, command: &[u8], end: &[u8]) -> Vec<u8> {
+        let mut stream = TcpStream::connect(self.address).await.expect("memcached accepts");
+        stream.write_all(command).await.expect("memcached reads");
+        let mut answer = Vec::new();
+        while !answer.ends_with(end) {
+            let read = deadline::within(SOON, "memcached's answer", stream.read_buf(&mut answer)).await;
+            assert!(read.expect("memcached answers") > 0, "{}", String::from_utf8_lossy(&answer));
+        }
+        answer
     }
 
     async fn ask(&self, question: &str) -> Option<String> {

@@ -59,6 +59,9 @@ pub enum Command {
     /// Look at policies, and reload those of a running server
     #[command(subcommand)]
     Policy(PolicyCommand),
+    /// The key that the nodes of a cluster share
+    #[command(subcommand)]
+    Cluster(ClusterCommand),
     /// How a running server is
     Status {
         #[command(flatten)]
@@ -181,6 +184,19 @@ pub enum PolicyCommand {
         /// Its settings as a JSON object
         #[arg(long, value_name = "JSON")]
         settings: Option<String>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum ClusterCommand {
+    /// Make a cluster key; copy it to every node and name it in `store.cluster-key`
+    Keygen {
+        /// Where to write it, with mode 0600; a file that is there stays as it is [default: stdout]
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+        /// Only one more `seal` line, to be added to a key file: see the comments there
+        #[arg(long)]
+        seal: bool,
     },
 }
 

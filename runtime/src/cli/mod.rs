@@ -5,6 +5,7 @@
 
 mod arguments;
 mod bans;
+mod cluster;
 mod complain;
 mod config;
 mod explain;
@@ -22,7 +23,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use arguments::{Arguments, BansCommand, Command, ConfigCommand, PolicyCommand, UserCommand};
+use arguments::{Arguments, BansCommand, ClusterCommand, Command, ConfigCommand, PolicyCommand, UserCommand};
 use complain::Complaint;
 
 /// What a command says.
@@ -91,6 +92,7 @@ fn carry_out(arguments: Arguments) -> Result<Answer, Complaint> {
         Command::Policy(PolicyCommand::Reload { reach }) => policy::reload(&reach, json),
         Command::Policy(PolicyCommand::Inspect { file }) => policy::inspect(&file, json),
         Command::Policy(PolicyCommand::Check { file, settings }) => policy::check(&file, settings.as_deref(), json),
+        Command::Cluster(ClusterCommand::Keygen { out, seal }) => cluster::keygen(out.as_deref(), seal),
         Command::Status { reach } => status::run(&reach, json),
         Command::User(UserCommand::Hash) => user::hash(),
         Command::User(UserCommand::List { config }) => user::list(&config, json),

@@ -36,8 +36,14 @@ pub fn run(reach: &Reach, json: bool) -> Result<Answer, Complaint> {
     line("store", format!("{}{degraded}", status.store.engine));
     for server in &status.store.servers {
         let trouble = server.last_error.as_ref().map(|error| format!(", last error: {error}")).unwrap_or_default();
-        let counts = format!("{} operations, {} failures", server.operations, server.failures);
+        let mut counts = format!("{} operations, {} failures", server.operations, server.failures);
+        if server.p50_micros > 0.0 {
+            counts.push_str(&format!(", p50 {:.0} us, p99 {:.0} us", server.p50_micros, server.p99_micros));
+        }
         line("", format!("{} {}: {counts}{trouble}", server.address, server.breaker));
+    }
+    if let Some(warning) = &status.store.warning {
+        line("", format!("WARNING: {warning}"));
     }
     line("state", status.state.display().to_string());
     text.push('\n');

@@ -14,6 +14,7 @@ use super::sheet::Section;
 use super::takes::{is_name, number, size, text};
 use super::tree::{Node, What};
 use crate::auth::Rights;
+use crate::store::Distribution;
 
 const KIB: u64 = 1024;
 const MIB: u64 = 1024 * KIB;
@@ -31,11 +32,19 @@ pub(super) fn settings(top: &mut Section<'_, '_>, base: &Path) -> Settings {
     let users = top.section("users", |at| users(at, base));
     let files = top.section("files", files);
     let limits = top.section("limits", limits);
-    let store = top.section("store", |at| store(at, &mut timeouts));
+    let store = top.section("store", |at| store(at, base, &mut timeouts));
     let mut bans = top.section("bans", bans);
     // A balancer's address is not a client's: whatever comes through it, it stays.
     bans.protected
         .extend(listeners.iter().filter_map(|listener| listener.proxy.as_ref()).flat_map(|proxy| &proxy.from));
+    let several = matches!(&store.engine, StoreEngine::Memcached(servers) if servers.len() > 1);
+    if bans.share_proftpd != ProftpdForm::Off && several && store.distribution != Distribution::Consistent {
+        top.mistake(
+            "bans.share.proftpd",
+            "needs the keys where ProFTPD looks for them",
+            "set `store.distribution = \"consistent\"`, and name the servers as its MemcacheServers does",
+        );
+    }
     let networks = top.section("networks", networks);
     let whose = Whose {
         servers: hosts.iter().map(|host| host.name.clone()).collect(),
@@ -233,10 +242,10 @@ fn rate(at: &mut Section<'_, '_>, key: &str) -> Option<u64> {
     })
 }
 
-fn store(at: &mut Section<'_, '_>, timeouts: &mut Timeouts) -> Store {
+fn store(at: &mut Section<'_, '_>, base: &Path, timeouts: &mut Timeouts) -> Store {
     let engine = at.choice("engine", &[("auto", None), ("memory", Some(false)), ("memcached", Some(true))]);
-    let takes = "a list of up to 64 such as \"127.0.0.1:11211\" or \"/run/memcached.sock\"";
-    let servers = at.list("servers", takes, 64, |server| is_server(server).then(|| server.to_owned()));
+    let takes = "a list of up to 64 such as \"127.0.0.1:11211\", \"cache1:11211 weight=2\" or \"/run/memcached.sock\"";
+    let servers = at.list("servers", takes, 64, StoreServer::parse);
     if engine == Some(true) && servers.is_empty() {
         at.mistake("servers", "is needed with `store.engine = \"memcached\"`", "name the servers");
     }
@@ -246,6 +255,12 @@ fn store(at: &mut Section<'_, '_>, timeouts: &mut Timeouts) -> Store {
     timeouts.store = at.span("deadline", millis(1)..=seconds(10));
     Store {
         engine: if servers.is_empty() { StoreEngine::Memory } else { StoreEngine::Memcached(servers) },
+        distribution: at
+            .choice("distribution", &[("ketama", Distribution::Ketama), ("consistent", Distribution::Consistent)]),
+        replicas: at.count("replicas", 0..=8),
+        credentials: at.optional_path("credentials", base),
+        cluster_key: at.optional_path("cluster-key", base),
+        resolve: at.span("resolve", seconds(1)..=seconds(HOUR)),
         connections: at.count("connections", 1..=64),
         breaker_failures: at.count("breaker-failures", 1..=1000),
         breaker_pause: at.span("breaker-pause", millis(10)..=seconds(300)),
@@ -254,13 +269,11 @@ fn store(at: &mut Section<'_, '_>, timeouts: &mut Timeouts) -> Store {
     }
 }
 
-fn is_server(text: &str) -> bool {
-    let port = |port: &str| port.parse::<u16>().is_ok_and(|port| port > 0);
-    let host = |host: &str| !host.is_empty() && host.chars().all(|mark| mark.is_ascii_graphic());
-    text.starts_with('/') || text.rsplit_once(':').is_some_and(|(name, number)| host(name) && port(number))
-}
-
 fn bans(at: &mut Section<'_, '_>) -> Bans {
+    let (share_proftpd, share_proftpd_match_server) = at.section("share", |at| {
+        let forms = [("off", ProftpdForm::Off), ("json", ProftpdForm::Json), ("tpl", ProftpdForm::Tpl)];
+        (at.choice("proftpd", &forms), at.flag("proftpd-match-server"))
+    });
     let takes = "a list of networks such as \"192.0.2.0/24\" or addresses";
     Bans {
         protected: at.list("protected", takes, usize::MAX, network),
@@ -274,6 +287,12 @@ fn bans(at: &mut Section<'_, '_>) -> Bans {
         evidence: at.count("evidence", 0..=100),
         evidence_addresses: at.count("evidence-addresses", 1..=1_000_000),
         queue: at.count("queue", 16..=1_000_000),
+        share_proftpd,
+        share_proftpd_match_server,
+        sync: at.span("sync", millis(10)..=seconds(HOUR)),
+        sync_page: at.count("sync-page", 10..=100_000),
+        gap_patience: at.span("gap-patience", seconds(1)..=seconds(600)),
+        presence: at.span("presence", seconds(1)..=seconds(HOUR)),
         upkeep: at.span("upkeep", millis(10)..=seconds(HOUR)),
         upkeep_batch: at.count("upkeep-batch", 1..=1_000_000),
     }

@@ -200,7 +200,7 @@ mod tests {
         let mut settings = crate::ledger::fixtures::settings(lines);
         let state = tempfile::tempdir().expect("directory");
         settings.server.state = state.path().to_owned();
-        let store = crate::store::open(&settings);
+        let store = crate::store::open(&settings, crate::store::Secrets::default());
         let (bans, writer) = crate::ledger::open(&settings, store, Arc::new(NoKeys)).expect("ledger");
         let gate = Gate::new(&settings, bans, Arc::new(Networks::new(&settings.networks)));
         let now = Moment::now();

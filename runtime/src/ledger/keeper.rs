@@ -13,19 +13,28 @@ use parking_lot::{Mutex, RwLock};
 use serde::{Deserialize, Serialize};
 use tokio::sync::broadcast;
 
+use super::again::{self, Again};
 use super::ban::{Ban, BanId, By, Evidence};
 use super::file::{Journal, LedgerError};
+use super::follow::{self, Sync};
+use super::foreign::Foreign;
 use super::pool;
 use super::record::{Lift, Record};
 use super::rules::{Draft, NotImposed, Rules, reaches};
+use super::streams::Streams;
 use super::subject::{Reach, Subject};
 use super::table::{Inserted, Table};
 use crate::config::Settings;
 use crate::events::Label;
 use crate::moment::Moment;
 use crate::policy::BanOrder;
-use crate::store::{Derive, SharedStore};
+use crate::store::{Derive, SEAL_BYTES, SharedStore};
 use crate::waits;
+
+/// A reader that is behind reads so many pages in a sync interval.
+const CATCH_UP: u32 = 20;
+/// A ban after a lift is this much younger, so that no node whose clock differs a little voids it.
+const AFTER_LIFT: Duration = Duration::from_secs(5);
 
 /// Asks the ledger.
 #[derive(Clone, Debug)]
@@ -61,6 +70,29 @@ pub struct Standing {
     pub unanswered: u64,
     /// Records in the store that could not be read, since start.
     pub strange: u64,
+    /// Values in the store that this cluster did not write there, since start.
+    #[serde(default)]
+    pub forged: u64,
+    /// Other nodes that were heard of of late.
+    #[serde(default)]
+    pub peers: usize,
+    /// Entries of the pool's journal that never came, since start.
+    #[serde(default)]
+    pub lost: u64,
+    /// There is more in the pool's journal than was read.
+    #[serde(default)]
+    pub behind: bool,
+}
+
+/// What became of a ban that another node made.
+#[derive(Debug)]
+pub(super) enum Learnt {
+    /// This ban is in force here.
+    InForce(Arc<Ban>),
+    /// It was lifted.
+    Lifted(Arc<Lift>),
+    /// It has ended, or nothing enforces it.
+    Useless,
 }
 
 /// The ledger's parts, shared by its handles and its upkeep.
@@ -72,13 +104,16 @@ pub(super) struct Ledger {
     pub(super) keys: Arc<dyn Derive>,
     pub(super) store_deadline: Duration,
     pub(super) value_bytes: usize,
-    pub(super) unpublished: Mutex<VecDeque<Record>>,
-    pub(super) cursor: Mutex<Option<BanId>>,
+    pub(super) unpublished: Mutex<VecDeque<pool::Waiting>>,
+    pub(super) sync: Sync,
+    pub(super) again: Again,
+    pub(super) foreign: Option<Foreign>,
     pub(super) queue: usize,
     pub(super) batch: usize,
     pub(super) learnt: AtomicU64,
     pub(super) unanswered: AtomicU64,
     pub(super) strange: AtomicU64,
+    pub(super) forged: AtomicU64,
     news: broadcast::Sender<Arc<Ban>>,
     bans_max: usize,
 }
@@ -98,6 +133,7 @@ pub fn open(settings: &Settings, store: SharedStore, keys: Arc<dyn Derive>) -> R
     let bans = &settings.bans;
     let table = Arc::new(RwLock::new(Table::new(bans.table)));
     let journal = Journal::open(&settings.server.state, &table, bans.fsync, bans.queue, Moment::now())?;
+    let sync = Sync::new(Streams::new(&*store, &settings.server.site), settings, random_id().chance());
     let ledger = Arc::new(Ledger {
         table,
         rules: Rules::new(settings),
@@ -105,29 +141,48 @@ pub fn open(settings: &Settings, store: SharedStore, keys: Arc<dyn Derive>) -> R
         store,
         keys,
         store_deadline: settings.timeouts.store,
-        value_bytes: settings.store.value_bytes,
+        value_bytes: settings.store.value_bytes - SEAL_BYTES,
         unpublished: Mutex::default(),
-        cursor: Mutex::default(),
+        sync,
+        again: Again::default(),
+        foreign: Foreign::of(settings),
         queue: bans.queue,
         batch: bans.upkeep_batch,
         learnt: AtomicU64::new(0),
         unanswered: AtomicU64::new(0),
         strange: AtomicU64::new(0),
+        forged: AtomicU64::new(0),
         news: broadcast::channel(bans.queue).0,
         bans_max: bans.table,
     });
     tokio::spawn(upkeep(Arc::downgrade(&ledger), bans.upkeep));
+    tokio::spawn(follow_pool(Arc::downgrade(&ledger), bans.sync));
     Ok((Bans(Arc::clone(&ledger)), BanWriter(ledger)))
 }
 
-/// Rounds of sweeping, retrying and comparing, until the last handle is gone.
+/// Rounds of sweeping and retrying, until the last handle is gone. While there is something to compare with the
+/// store, rounds come faster.
 async fn upkeep(ledger: Weak<Ledger>, every: Duration) {
+    let mut pause = every;
     loop {
-        waits::pause(every).await;
+        waits::pause(pause).await;
         let Some(ledger) = ledger.upgrade() else { return };
         ledger.sweep(Moment::now());
         pool::publish_waiting(&ledger).await;
-        pool::compare(&ledger, Moment::now()).await;
+        again::step(&ledger, Moment::now()).await;
+        pause = if ledger.again.is_under_way() { every / 4 } else { every };
+    }
+}
+
+/// Looks at the pool's journal, until the last handle is gone.
+async fn follow_pool(ledger: Weak<Ledger>, every: Duration) {
+    loop {
+        let Some(strong) = ledger.upgrade() else { return };
+        let behind = follow::round(&strong, Moment::now()).await;
+        drop(strong);
+        // Nodes that were started at once do not ask at once for ever.
+        let jitter = every.mul_f64(f64::from(random_id().chance()) / f64::from(u32::MAX) / 10.0);
+        waits::pause(if behind { every / CATCH_UP } else { every - jitter }).await;
     }
 }
 
@@ -200,6 +255,10 @@ impl Bans {
 
     /// What `status` shows.
     pub fn standing(&self) -> Standing {
+        let (lost, behind) = {
+            let feed = self.0.sync.feed.lock();
+            (feed.lost, feed.is_behind())
+        };
         Standing {
             bans: self.len(),
             bans_max: self.0.bans_max,
@@ -208,6 +267,10 @@ impl Bans {
             learnt: self.0.learnt.load(Ordering::Relaxed),
             unanswered: self.0.unanswered.load(Ordering::Relaxed),
             strange: self.0.strange.load(Ordering::Relaxed),
+            forged: self.0.forged.load(Ordering::Relaxed),
+            peers: self.0.sync.peers(Moment::now()),
+            lost,
+            behind,
         }
     }
 }
@@ -286,7 +349,7 @@ impl BanWriter {
             let mut table = ledger.table.write();
             let mut created = now;
             if let Some(lift) = table.lift_of(&draft.subject) {
-                created = created.max(lift.at.plus(Duration::from_millis(1)));
+                created = created.max(lift.at.plus(AFTER_LIFT));
             }
             if let Some(known) = table.exactly(&draft.subject, now) {
                 if reaches(known.reach, draft.reach) {
@@ -340,24 +403,22 @@ impl Ledger {
         self.journal.append(&Record::Lift(lift))
     }
 
-    /// Takes in a ban that another node made. `None`: it is not in force here.
-    pub(super) fn learn(&self, ban: Arc<Ban>, now: Moment) -> Option<Arc<Ban>> {
+    /// Takes in a ban that another node made.
+    pub(super) fn learn(&self, ban: Arc<Ban>, now: Moment) -> Learnt {
         let mut table = self.table.write();
+        if let Some(known) = table.get(ban.id).filter(|known| known.in_force(now)) {
+            return Learnt::InForce(Arc::clone(known));
+        }
         match table.insert(Arc::clone(&ban), now) {
             Inserted::Added | Inserted::Replaced(_) => {}
-            Inserted::Kept(known) => return Some(known),
-            Inserted::Lifted(lift) => {
-                // The store holds an older copy: tell it again.
-                drop(table);
-                pool::queue(self, Record::Lift(lift));
-                return None;
-            }
+            Inserted::Kept(known) => return Learnt::InForce(known),
+            Inserted::Lifted(lift) => return Learnt::Lifted(lift),
             Inserted::Full => {
                 tracing::error!(bans = self.bans_max, "ledger.full");
                 // It refuses this client all the same.
-                return Some(ban);
+                return Learnt::InForce(ban);
             }
-            Inserted::Useless => return None,
+            Inserted::Useless => return Learnt::Useless,
         }
         self.journal.append(&Record::Ban(Arc::clone(&ban))).in_background();
         drop(table);
@@ -371,7 +432,7 @@ impl Ledger {
             "ban.learnt"
         );
         self.announce(&ban);
-        Some(ban)
+        Learnt::InForce(ban)
     }
 
     fn sweep(&self, now: Moment) {
@@ -397,7 +458,7 @@ fn signature(by: &By) -> (&str, &str) {
     }
 }
 
-fn random_id() -> BanId {
+pub(super) fn random_id() -> BanId {
     let mut bits = [0; 16];
     aws_lc_rs::rand::fill(&mut bits).expect("the system's random source never fails once it has started");
     BanId::from_bits(u128::from_le_bytes(bits))

@@ -1,19 +1,27 @@
 //! The bans in force: a table in memory, durable on disk, published and learnt through the store.
 //!
 //! Trust: bans come from the executor and the admin socket, already clamped; records from disk and the
-//! store are checked here. Must not know: FTP, TLS, Wasm. All but `keeper.rs`, `file.rs` (the disk) and
-//! `pool.rs` (the store) is free of I/O.
+//! store are checked here. Must not know: FTP, TLS, Wasm. All but `keeper.rs`, `file.rs` (the disk), `pool.rs`,
+//! `announce.rs`, `follow.rs`, `again.rs` and `foreign.rs` (the store) is free of I/O.
 
+mod again;
+mod announce;
 pub mod ban;
+pub mod clocks;
+pub mod feed;
 pub mod file;
 #[cfg(test)]
 pub mod fixtures;
+mod follow;
+mod foreign;
 pub mod journal;
 pub mod keeper;
 pub mod message;
 mod pool;
+pub mod proftpd;
 pub mod record;
 pub mod rules;
+pub mod streams;
 pub mod subject;
 pub mod table;
 pub mod trie;

@@ -1,4 +1,4 @@
-//! What the pool knows: publishes records into the store, asks it about peers, and compares the two.
+//! What the pool knows: publishes records into the store, and asks it about peers.
 //!
 //! A value of the store holds the records of all subjects that share its key, and is changed by
 //! compare-and-swap only, so that two nodes never lose each other's bans. A record counts only if it can be
@@ -8,8 +8,10 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use super::announce;
 use super::ban::Ban;
-use super::keeper::Ledger;
+use super::foreign;
+use super::keeper::{Learnt, Ledger};
 use super::record::{Merge, Record, merge, read_all};
 use super::rules::covers;
 use super::subject::{Reach, Subject};
@@ -17,9 +19,6 @@ use crate::events::Label;
 use crate::moment::Moment;
 use crate::store::{Key, Purpose, StoreError, Swap};
 use crate::waits::{self, Wait};
-
-/// Keys in one multi-get of a comparison: well within one deadline.
-const KEYS_AT_ONCE: usize = 100;
 
 /// A peer, as the store is asked about it.
 #[derive(Clone, Copy)]
@@ -50,12 +49,24 @@ pub(super) async fn ask(ledger: &Ledger, asked: Asked<'_>, now: Moment) -> Optio
     if !ledger.store.is_shared() || ledger.rules.protects(asked.ip) {
         return None;
     }
-    let records = look_up(ledger, &asked.subjects()).await?;
-    let mut found: Option<Arc<Ban>> = None;
-    for record in records.into_iter().filter(|record| counts(ledger, record, now)) {
+    let subjects = asked.subjects();
+    let foreign = async {
+        let asked = waits::for_at_most(ledger.store_deadline, Wait::Store, foreign::ask(ledger, &subjects, now));
+        asked.await.unwrap_or_default()
+    };
+    let (records, mut found) = tokio::join!(look_up(ledger, &subjects), foreign);
+    for record in records.unwrap_or_default().into_iter().filter(|record| counts(ledger, record, now)) {
         match record {
             Record::Ban(ban) if asked.is_covered_by(&ban.subject) => {
-                let learnt = ledger.learn(ban, now);
+                let learnt = match ledger.learn(ban, now) {
+                    Learnt::InForce(ban) => Some(ban),
+                    // The store holds an older copy: tell it again.
+                    Learnt::Lifted(lift) => {
+                        queue(ledger, Waiting { record: Record::Lift(lift), untold: false, unwritten: true });
+                        None
+                    }
+                    Learnt::Useless => None,
+                };
                 found = match (found, learnt) {
                     (Some(known), Some(new)) if !new.outlasts(&known) => Some(known),
                     (known, new) => new.or(known),
@@ -66,6 +77,18 @@ pub(super) async fn ask(ledger: &Ledger, asked: Asked<'_>, now: Moment) -> Optio
         }
     }
     found
+}
+
+/// Takes in a record that a journal told of, by our clock from here on.
+pub(super) fn take(ledger: &Ledger, record: Record, now: Moment) {
+    let record = ledger.sync.clocks.lock().ours(record);
+    if !counts(ledger, &record, now) {
+        return;
+    }
+    match record {
+        Record::Ban(ban) => drop(ledger.learn(ban, now)),
+        Record::Lift(lift) => take_lift(ledger, lift, now),
+    }
 }
 
 /// The bans in force of exactly this subject that the store holds.
@@ -87,35 +110,53 @@ pub(super) async fn bans_of(ledger: &Ledger, subject: &Subject, now: Moment) -> 
 
 /// All records under the keys of these subjects, lifts first; `None`: the store did not answer.
 async fn look_up(ledger: &Ledger, subjects: &[Subject]) -> Option<Vec<Record>> {
-    let answer = waits::for_at_most(ledger.store_deadline, Wait::Store, async {
-        let mut keys: Vec<Key> = Vec::new();
-        for subject in subjects {
-            let derived = ledger.keys.derive(&Purpose::LookUpBan(subject.clone())).await;
-            keys.extend(derived);
-        }
-        keys.sort_unstable();
-        keys.dedup();
-        if keys.is_empty() {
-            return Ok(Vec::new());
-        }
-        ledger.store.get_many(&keys).await
-    });
-    let Ok(Ok(values)) = answer.await else {
+    let asked = waits::for_at_most(ledger.store_deadline, Wait::Store, values_of(ledger, subjects)).await;
+    let Ok(Ok(values)) = asked else {
         ledger.unanswered.fetch_add(1, Ordering::Relaxed);
         return None;
     };
     let mut records = Vec::new();
-    for value in values.iter().flatten() {
-        records.extend(readable(ledger, value));
+    for (key, value) in values {
+        let clocks = &ledger.sync.clocks;
+        records.extend(readable(ledger, &key, value).into_iter().map(|record| clocks.lock().ours(record)));
     }
     records.sort_by_key(|record| matches!(record, Record::Ban(_)));
     Some(records)
 }
 
-fn readable(ledger: &Ledger, value: &[u8]) -> Vec<Record> {
-    let (records, strange) = read_all(value);
+/// What stands under the keys of these subjects.
+async fn values_of(ledger: &Ledger, subjects: &[Subject]) -> Result<Vec<(Key, Vec<u8>)>, StoreError> {
+    let mut keys: Vec<Key> = Vec::new();
+    for subject in subjects {
+        let derived = ledger.keys.derive(&Purpose::LookUpBan(subject.clone())).await;
+        keys.extend(derived);
+    }
+    keys.sort_unstable();
+    keys.dedup();
+    if keys.is_empty() {
+        return Ok(Vec::new());
+    }
+    let values = ledger.store.get_many(&keys).await?;
+    Ok(keys.into_iter().zip(values).filter_map(|(key, value)| Some((key, value?))).collect())
+}
+
+/// The records of a value, if this cluster wrote it.
+pub(super) fn readable(ledger: &Ledger, key: &Key, value: Vec<u8>) -> Vec<Record> {
+    let Ok(value) = ledger.store.unseal(key, value) else {
+        forged(ledger, key);
+        return Vec::new();
+    };
+    let (records, strange) = read_all(&value);
     ledger.strange.fetch_add(strange as u64, Ordering::Relaxed);
     records
+}
+
+/// Somebody else wrote there, or moved what was written elsewhere.
+pub(super) fn forged(ledger: &Ledger, key: &Key) {
+    // Told once in a while: whoever writes such values can write many.
+    if ledger.forged.fetch_add(1, Ordering::Relaxed).is_multiple_of(1000) {
+        tracing::warn!(%key, "store.forged: a value that this cluster did not write there; it is ignored");
+    }
 }
 
 fn counts(ledger: &Ledger, record: &Record, now: Moment) -> bool {
@@ -144,80 +185,125 @@ fn take_lift(ledger: &Ledger, lift: Arc<super::record::Lift>, now: Moment) {
     ledger.lift(lift, now).in_background();
 }
 
+/// A record that the store lacks.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Waiting {
+    record: Record,
+    /// Not in the journal yet.
+    untold: bool,
+    /// Not under its keys yet.
+    unwritten: bool,
+}
+
 /// Publishes within the store's deadline; what fails is tried again by the upkeep. Bans of this node alone
 /// stay here, and so do all where nobody shares the store: there they would only take the counters' room.
 pub(super) async fn publish_or_queue(ledger: &Ledger, record: Record) {
     if record.reach() == Reach::Node || !ledger.store.is_shared() {
         return;
     }
-    if let Err(error) = publish(ledger, &record).await {
-        tracing::warn!(subject = %record.subject().to_string().escape_debug(), %error, "ban.unpublished");
-        queue(ledger, record);
+    let mut waiting = Waiting { record, untold: true, unwritten: true };
+    if let Err(error) = publish(ledger, &mut waiting).await {
+        tracing::warn!(subject = %waiting.record.subject().to_string().escape_debug(), %error, "ban.unpublished");
+        queue(ledger, waiting);
     }
 }
 
-/// Leaves a record to the upkeep. When too many wait, the comparison with the store finds bans later;
-/// a lift that finds no room is told.
-pub(super) fn queue(ledger: &Ledger, record: Record) {
-    let mut waiting = ledger.unpublished.lock();
-    if waiting.contains(&record) {
+/// As [`publish_or_queue`] for what stands under its keys already.
+pub(super) async fn announce_or_queue(ledger: &Ledger, record: Record) {
+    let mut waiting = Waiting { record, untold: true, unwritten: false };
+    if publish(ledger, &mut waiting).await.is_err() {
+        queue(ledger, waiting);
+    }
+}
+
+/// Leaves a record to the upkeep. One that finds no room is told; a ban holds here all the same.
+fn queue(ledger: &Ledger, waiting: Waiting) {
+    let mut all = ledger.unpublished.lock();
+    if all.contains(&waiting) {
         return;
     }
-    if waiting.len() >= ledger.queue {
-        tracing::error!(waiting = waiting.len(), subject = %record.subject().to_string().escape_debug(), "ban.unpublished-queue-full");
+    if all.len() >= ledger.queue {
+        let subject = waiting.record.subject().to_string();
+        tracing::error!(waiting = all.len(), subject = %subject.escape_debug(), "ban.unpublished-queue-full");
         return;
     }
-    waiting.push_back(record);
+    all.push_back(waiting);
 }
 
 /// Tries again what the store did not take, until it fails again.
 pub(super) async fn publish_waiting(ledger: &Ledger) {
     for _ in 0..ledger.batch {
-        let Some(record) = ledger.unpublished.lock().pop_front() else { return };
-        if !record.matters(Moment::now()) {
+        let Some(mut waiting) = ledger.unpublished.lock().pop_front() else { return };
+        if !waiting.record.matters(Moment::now()) {
             continue;
         }
-        match publish(ledger, &record).await {
-            Ok(()) => {}
-            Err(error @ StoreError::Unavailable(_)) => {
-                tracing::debug!(%error, "ban.unpublished");
-                ledger.unpublished.lock().push_front(record);
-                return;
+        match publish(ledger, &mut waiting).await {
+            Ok(()) => {
+                tracing::info!(subject = %waiting.record.subject().to_string().escape_debug(), "ban.published");
             }
             Err(StoreError::TooLarge) => {
-                tracing::error!(subject = %record.subject().to_string().escape_debug(), "ban.too-large-to-publish");
+                let subject = waiting.record.subject().to_string();
+                tracing::error!(subject = %subject.escape_debug(), "ban.too-large-to-publish");
             }
             // The store may have room again next time, and others need not wait for this one.
             Err(error) => {
                 tracing::debug!(%error, "ban.unpublished");
-                ledger.unpublished.lock().push_back(record);
+                ledger.unpublished.lock().push_back(waiting);
                 return;
             }
         }
     }
 }
 
-async fn publish(ledger: &Ledger, record: &Record) -> Result<(), StoreError> {
-    let work = async {
-        let purpose = Purpose::StoreBan(record.subject().clone(), record.reach());
-        for key in ledger.keys.derive(&purpose).await {
-            write(ledger, &key, record).await?;
+/// Does what is still to be done for a record, and notes what is done.
+async fn publish(ledger: &Ledger, waiting: &mut Waiting) -> Result<(), StoreError> {
+    let purpose = Purpose::StoreBan(waiting.record.subject().clone(), waiting.record.reach());
+    let keys = waits::for_at_most(ledger.store_deadline, Wait::Store, ledger.keys.derive(&purpose)).await;
+    let keys = keys.map_err(|late| StoreError::Unavailable(late.to_string()))?;
+    if keys.is_empty() {
+        // The key policy shares it with nobody.
+        return Ok(());
+    }
+    let record = &waiting.record;
+    let told = async {
+        if !waiting.untold {
+            return Ok(());
         }
-        Ok(())
+        let as_made = ledger.sync.clocks.lock().theirs(record.clone());
+        announce::tell(ledger, &as_made).await
     };
-    waits::for_at_most(ledger.store_deadline, Wait::Store, work)
-        .await
-        .unwrap_or_else(|late| Err(StoreError::Unavailable(late.to_string())))
+    let written = async {
+        if !waiting.unwritten {
+            return Ok(());
+        }
+        let work = async {
+            for key in &keys {
+                write(ledger, key, record).await?;
+            }
+            foreign::publish(ledger, record).await
+        };
+        let done = waits::for_at_most(ledger.store_deadline, Wait::Store, work).await;
+        done.unwrap_or_else(|late| Err(StoreError::Unavailable(late.to_string())))
+    };
+    let (told, written) = tokio::join!(told, written);
+    waiting.untold = told.is_err();
+    waiting.unwritten = written.is_err();
+    told.and(written)
 }
 
 /// Puts a record among those under a key. Each turn of the loop that fails means that another node wrote
 /// in between; the deadline of the caller bounds it.
-async fn write(ledger: &Ledger, key: &Key, record: &Record) -> Result<(), StoreError> {
+pub(super) async fn write(ledger: &Ledger, key: &Key, record: &Record) -> Result<(), StoreError> {
+    let record = &ledger.sync.clocks.lock().theirs(record.clone());
     loop {
         let now = Moment::now();
         let held = ledger.store.get_versioned(key).await?;
-        let value = held.as_ref().map_or(&[][..], |held| &held.value);
-        let merged = match merge(value, record, now, ledger.value_bytes) {
+        // What this cluster did not write gives way.
+        let value = match &held {
+            Some(held) => ledger.store.unseal(key, held.value.clone()).unwrap_or_default(),
+            None => Vec::new(),
+        };
+        let merged = match merge(&value, record, now, ledger.value_bytes) {
             Merge::Stands => return Ok(()),
             Merge::TooLarge => return Err(StoreError::TooLarge),
             Merge::Write(merged) => merged,
@@ -226,59 +312,13 @@ async fn write(ledger: &Ledger, key: &Key, record: &Record) -> Result<(), StoreE
             tracing::warn!(%key, dropped = merged.dropped, "ban.shared-key-full");
         }
         let ttl = merged.expires.map(|end| now.until(end));
+        let value = ledger.store.close(key, merged.value);
         let written = match held {
-            None => ledger.store.add(key, &merged.value, ttl).await?,
-            Some(held) => ledger.store.compare_and_swap(key, &merged.value, held.version, ttl).await? == Swap::Stored,
+            None => ledger.store.add(key, &value, ttl).await?,
+            Some(held) => ledger.store.compare_and_swap(key, &value, held.version, ttl).await? == Swap::Stored,
         };
         if written {
             return Ok(());
         }
     }
-}
-
-/// One round of comparing the next bans of the table with the store: a lift that this node missed ends the
-/// ban here, a ban that the store lost is published again. A store that is away ends the round.
-pub(super) async fn compare(ledger: &Ledger, now: Moment) {
-    if !ledger.store.is_shared() {
-        return;
-    }
-    let cursor = *ledger.cursor.lock();
-    let bans: Vec<Arc<Ban>> = ledger.table.read().after(cursor, ledger.batch).cloned().collect();
-    let last = bans.last().map(|ban| ban.id);
-    let mut waiting: Vec<(Arc<Ban>, Key)> = Vec::new();
-    for ban in bans.into_iter().filter(|ban| ban.reach != Reach::Node && ban.in_force(now)) {
-        for key in ledger.keys.derive(&Purpose::StoreBan(ban.subject.clone(), ban.reach)).await {
-            waiting.push((Arc::clone(&ban), key));
-        }
-    }
-    for some in waiting.chunks(KEYS_AT_ONCE) {
-        if compare_some(ledger, some, now).await.is_err() {
-            return;
-        }
-    }
-    *ledger.cursor.lock() = last;
-}
-
-async fn compare_some(ledger: &Ledger, some: &[(Arc<Ban>, Key)], now: Moment) -> Result<(), StoreError> {
-    let keys: Vec<Key> = some.iter().map(|(_, key)| key.clone()).collect();
-    let values = ledger.store.get_many(&keys).await?;
-    if ledger.store.health().degraded {
-        // Some values may be missing only because their server is away.
-        return Err(StoreError::Unavailable("degraded".into()));
-    }
-    for ((ban, key), value) in some.iter().zip(values) {
-        let mine = Record::Ban(Arc::clone(ban));
-        let held = readable(ledger, value.as_deref().unwrap_or_default());
-        let theirs = held.into_iter().find(|record| record.subject() == &ban.subject && record.matters(now));
-        match theirs {
-            Some(Record::Lift(lift)) if lift.voids(ban) => take_lift(ledger, lift, now),
-            Some(theirs) if !mine.beats(&theirs) => {}
-            _ if ledger.table.read().get(ban.id).is_some() => {
-                write(ledger, key, &mine).await?;
-                tracing::info!(subject = %ban.subject.to_string().escape_debug(), id = %ban.id, "ban.published-again");
-            }
-            _ => {}
-        }
-    }
-    Ok(())
 }

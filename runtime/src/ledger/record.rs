@@ -1,6 +1,7 @@
 //! What is written of bans, on disk and in the store: a ban, or its lift. And what of it wins.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -33,6 +34,9 @@ mod shared {
     }
 }
 
+/// How much later than its end by our clock a ban may end by another node's.
+const CLOCKS_DIFFER: Duration = Duration::from_secs(15 * 60);
+
 /// A ban was lifted. It wins over every copy of the ban, and over older bans of the subject.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lift {
@@ -44,7 +48,7 @@ pub struct Lift {
     pub reach: Reach,
     /// Never before the ban's creation, however the clocks differ.
     pub at: Moment,
-    /// When the ban would have ended: then the lift is forgotten.
+    /// When the ban would have ended by any clock: then the lift is forgotten.
     pub until: Option<Moment>,
     /// Who lifted it.
     pub by: String,
@@ -62,7 +66,7 @@ impl Lift {
             subject: ban.subject.clone(),
             reach: ban.reach,
             at: now.max(ban.created),
-            until: ban.expires,
+            until: ban.expires.map(|end| end.plus(CLOCKS_DIFFER)),
             by: by.to_owned(),
             node: node.to_owned(),
             site: ban.site.clone(),
@@ -130,7 +134,7 @@ impl Record {
     /// whatever order it meets the two.
     pub fn beats(&self, other: &Record) -> bool {
         match (self, other) {
-            (Record::Ban(mine), Record::Ban(theirs)) => mine.outlasts(theirs),
+            (Record::Ban(mine), Record::Ban(theirs)) => mine.id != theirs.id && mine.outlasts(theirs),
             (Record::Lift(mine), Record::Ban(theirs)) => mine.voids(theirs),
             (Record::Ban(mine), Record::Lift(theirs)) => !theirs.voids(mine),
             (Record::Lift(mine), Record::Lift(theirs)) => mine.at > theirs.at,
@@ -202,7 +206,7 @@ pub fn merge(value: &[u8], record: &Record, now: Moment, bytes_max: usize) -> Me
 }
 
 /// The record's line, cut in its evidence until it fits; `None` if it cannot.
-fn fitting(record: &Record, bytes_max: usize) -> Option<Vec<u8>> {
+pub fn fitting(record: &Record, bytes_max: usize) -> Option<Vec<u8>> {
     let whole = line(record);
     if whole.len() <= bytes_max {
         return Some(whole);
@@ -219,7 +223,8 @@ fn fitting(record: &Record, bytes_max: usize) -> Option<Vec<u8>> {
     None
 }
 
-fn line(record: &Record) -> Vec<u8> {
+/// A record as a value holds it.
+pub fn line(record: &Record) -> Vec<u8> {
     let mut line = serde_json::to_vec(record).expect("a record has only names and numbers for keys");
     line.push(b'\n');
     line
@@ -227,8 +232,6 @@ fn line(record: &Record) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
     use crate::ledger::Evidence;
     use crate::ledger::fixtures::ban;

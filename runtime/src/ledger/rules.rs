@@ -102,6 +102,11 @@ impl Rules {
         &self.node
     }
 
+    /// This node's site.
+    pub fn site(&self) -> &str {
+        &self.site
+    }
+
     /// Whether bans never refuse this address.
     pub fn protects(&self, ip: IpAddr) -> bool {
         self.protected_trie.covering(ip).next().is_some()

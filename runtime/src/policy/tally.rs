@@ -6,9 +6,7 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 
 use super::fault::Failure;
-
-/// Four for each doubling of a nanosecond: a percentile is at most a fifth too high.
-const BUCKETS: usize = 64 * 4;
+use crate::latency::Latency;
 
 /// Counters of one policy.
 pub(super) struct Tally {
@@ -16,7 +14,7 @@ pub(super) struct Tally {
     pub(super) failures: AtomicU64,
     pub(super) refusals: AtomicU64,
     pub(super) bans: AtomicU64,
-    took: [AtomicU64; BUCKETS],
+    took: Latency,
     last: Mutex<Last>,
 }
 
@@ -34,14 +32,14 @@ impl Tally {
             failures: AtomicU64::new(0),
             refusals: AtomicU64::new(0),
             bans: AtomicU64::new(0),
-            took: [const { AtomicU64::new(0) }; BUCKETS],
+            took: Latency::new(),
             last: Mutex::default(),
         }
     }
 
     pub(super) fn call(&self, took: Duration) {
         self.calls.fetch_add(1, Relaxed);
-        self.took[bucket(took)].fetch_add(1, Relaxed);
+        self.took.record(took);
     }
 
     /// Counts a failure. `Some`: tell it now, for so many.
@@ -63,52 +61,14 @@ impl Tally {
 
     /// The time in microseconds that `percent` of the calls did not exceed; 0 before the first.
     pub(super) fn percentile(&self, percent: u64) -> f64 {
-        let counts: Vec<u64> = self.took.iter().map(|count| count.load(Relaxed)).collect();
-        let wanted = (counts.iter().sum::<u64>() * percent).div_ceil(100);
-        if wanted == 0 {
-            return 0.0;
-        }
-        let mut seen = 0;
-        let found = counts.iter().position(|count| {
-            seen += count;
-            seen >= wanted
-        });
-        top(found.unwrap_or(BUCKETS - 1))
+        self.took.percentile(percent)
     }
-}
-
-fn bucket(took: Duration) -> usize {
-    let nanos = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX).max(4);
-    let power = nanos.ilog2();
-    (power as usize) * 4 + ((nanos >> (power - 2)) & 3) as usize
-}
-
-/// Upper end of a bucket in microseconds.
-fn top(bucket: usize) -> f64 {
-    let base = 2f64.powi(i32::try_from(bucket / 4).unwrap_or(i32::MAX));
-    let nanos = base * (1.0 + ((bucket % 4) as f64 + 1.0) / 4.0);
-    (nanos / 10.0).round() / 100.0
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::policy::FailureKind;
-
-    #[test]
-    fn percentiles_are_close() {
-        let tally = Tally::new();
-        assert_eq!(tally.percentile(50), 0.0);
-        for micros in 1..=1000 {
-            tally.call(Duration::from_micros(micros));
-        }
-        for (percent, exact) in [(50, 500.0), (99, 990.0)] {
-            let told = tally.percentile(percent);
-            assert!(told >= exact && told <= exact * 1.25, "p{percent} {told}");
-        }
-        tally.call(Duration::ZERO);
-        tally.call(Duration::MAX);
-    }
 
     #[test]
     fn failures_are_told_once_an_interval_with_their_count() {

@@ -62,7 +62,7 @@ async fn policies(settings: &Settings, mistakes: &mut Vec<Mistake>) -> Result<Ve
         ..settings.clone()
     };
     let deps = Deps {
-        store: store::open(&alone),
+        store: store::open(&alone, store::Secrets::default()),
         keys: keys.clone(),
         bans: Arc::new(|_, _| None),
         networks: Arc::new(Networks::new(&settings.networks)),

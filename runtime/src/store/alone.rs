@@ -5,7 +5,7 @@
 
 use async_trait::async_trait;
 
-use super::{Health, Key, Memory, SharedStore, Store, StoreError, Swap, TimeToLive, Versioned};
+use super::{Found, Health, Key, Memory, SharedStore, Store, StoreError, Swap, TimeToLive, Versioned};
 
 /// Asks the shared store first.
 #[derive(Debug)]
@@ -34,8 +34,16 @@ macro_rules! shared_or_own {
 
 #[async_trait]
 impl Store for OrAlone {
-    async fn get_many(&self, keys: &[Key]) -> Result<Vec<Option<Vec<u8>>>, StoreError> {
-        shared_or_own!(self.get_many(keys))
+    async fn get_each(&self, keys: &[Key]) -> Vec<Found> {
+        let mut found = self.shared.get_each(keys).await;
+        for (key, answer) in keys.iter().zip(&mut found) {
+            if is_away(answer)
+                && let Some(own) = self.own.get_each(std::slice::from_ref(key)).await.pop()
+            {
+                *answer = own;
+            }
+        }
+        found
     }
 
     async fn get_versioned(&self, key: &Key) -> Result<Option<Versioned>, StoreError> {
@@ -75,6 +83,14 @@ impl Store for OrAlone {
     fn is_shared(&self) -> bool {
         self.shared.is_shared()
     }
+
+    fn lanes(&self) -> usize {
+        self.shared.lanes()
+    }
+
+    fn lane_of(&self, key: &Key) -> usize {
+        self.shared.lane_of(key)
+    }
 }
 
 #[cfg(test)]
@@ -88,8 +104,8 @@ mod tests {
     /// Nobody listens there.
     fn away() -> OrAlone {
         let settings = crate::config::defaults();
-        let server = "/nonexistent/memcached.sock".to_owned();
-        let shared = Memcached::new(&[server], &settings.store, Duration::from_millis(50));
+        let server = crate::config::settings::StoreServer::parse("/nonexistent/memcached.sock").expect("server");
+        let shared = Memcached::new(&[server], &settings.store, Duration::from_millis(50), None);
         OrAlone::new(Arc::new(shared), Memory::new(1000, 1000))
     }
 

@@ -75,10 +75,6 @@ impl Breaker {
         }
     }
 
-    pub(super) const fn is_closed(&self) -> bool {
-        matches!(self.state, State::Closed(_))
-    }
-
     pub(super) const fn name(&self) -> &'static str {
         match self.state {
             State::Closed(_) => "closed",

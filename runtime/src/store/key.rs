@@ -1,6 +1,7 @@
 //! Checked keys. Nothing else reaches the store's wire.
 
 use std::fmt;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 
@@ -8,7 +9,13 @@ use crate::ledger::Subject;
 
 /// A key on the wire: 1 to 250 bytes of visible ASCII, whatever anybody asked for.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Key(String);
+pub struct Key {
+    text: String,
+    /// The key whose server this one shares.
+    beside: Option<Arc<str>>,
+    /// The text is base64 of any bytes, and these of them decide which server holds it.
+    placed: Option<Arc<[u8]>>,
+}
 
 /// Why something is no key.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -34,13 +41,59 @@ impl Key {
     /// `KeyError` for what memcached could misread.
     pub fn parse(text: &str) -> Result<Key, KeyError> {
         visible(text.as_bytes(), Key::BYTES_MAX)?;
-        Ok(Key(text.to_owned()))
+        Ok(Key { text: text.to_owned(), beside: None, placed: None })
+    }
+
+    /// A key of any bytes, such as ProFTPD's that end in NUL: it travels in base64 in memcached's meta commands.
+    /// What stands before `rest` does not decide which server holds it. `None` if it is too long.
+    pub fn encoded(prefix: &[u8], rest: &[u8]) -> Option<Key> {
+        let text = base64(&[prefix, rest].concat());
+        (text.len() <= Key::BYTES_MAX).then(|| Key { text, beside: None, placed: Some(Arc::from(rest)) })
+    }
+
+    /// Whether it travels in base64.
+    pub const fn is_encoded(&self) -> bool {
+        self.placed.is_some()
     }
 
     /// As it is sent.
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.text
     }
+
+    /// The same key, kept on the server that holds another one.
+    #[must_use]
+    pub fn beside(mut self, other: &Arc<str>) -> Key {
+        self.beside = Some(Arc::clone(other));
+        self
+    }
+
+    /// The key whose server this one shares, if it is not its own.
+    pub fn neighbour(&self) -> Option<&Arc<str>> {
+        self.beside.as_ref()
+    }
+
+    /// What decides which server holds it.
+    pub fn placed_by(&self) -> &[u8] {
+        match &self.placed {
+            Some(placed) => placed,
+            None => self.beside.as_deref().unwrap_or(&self.text).as_bytes(),
+        }
+    }
+}
+
+/// Base64 with padding (RFC 4648).
+fn base64(bytes: &[u8]) -> String {
+    const SIGNS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
+    for three in bytes.chunks(3) {
+        let bits = three.iter().fold(0_u32, |bits, byte| bits << 8 | u32::from(*byte)) << (8 * (3 - three.len()));
+        for at in 0..4 {
+            let sign = SIGNS[(bits >> (18 - 6 * at) & 63) as usize];
+            text.push(if at <= three.len() { char::from(sign) } else { '=' });
+        }
+    }
+    text
 }
 
 /// Checks that all bytes are visible ASCII and that there are 1 to `max` of them.
@@ -58,19 +111,19 @@ pub fn visible(bytes: &[u8], max: usize) -> Result<(), KeyError> {
 
 impl AsRef<[u8]> for Key {
     fn as_ref(&self) -> &[u8] {
-        self.0.as_bytes()
+        self.text.as_bytes()
     }
 }
 
 impl fmt::Display for Key {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str(&self.0)
+        out.write_str(&self.text)
     }
 }
 
 impl fmt::Debug for Key {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "Key({})", self.0)
+        write!(out, "Key({})", self.text)
     }
 }
 
@@ -140,6 +193,18 @@ mod tests {
             assert!(Key::parse(bad).is_err(), "{bad:?}");
         }
         assert!(Key::parse(&"x".repeat(250)).is_ok());
+    }
+
+    #[test]
+    fn p_40_a_key_of_any_bytes_travels_in_base64() {
+        for (bytes, text) in
+            [(&b"f"[..], "Zg=="), (b"fo", "Zm8="), (b"foo", "Zm9v"), (b"foob", "Zm9vYg=="), (b"\0\xff \n", "AP8gCg==")]
+        {
+            let key = Key::encoded(b"", bytes).expect("a key");
+            assert_eq!((key.as_str(), key.placed_by()), (text, bytes));
+        }
+        assert_eq!(Key::encoded(b"mod_ban.", b"x").expect("a key").placed_by(), b"x");
+        assert!(Key::encoded(b"", &[0; 188]).is_none());
     }
 
     #[test]

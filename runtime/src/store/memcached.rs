@@ -1,186 +1,196 @@
-//! memcached servers as one store: each key on one server, a few connections to each, a deadline on every
-//! operation, and a breaker that leaves a failing server alone.
+//! memcached servers as one store: each key on its server, copies on the next ones where the operator wants
+//! some, a few connections to each, a deadline on every operation, and a breaker that leaves a failing server
+//! alone.
 //!
 //! A connection is taken out of its pool for an operation and put back only after a complete answer; an
 //! operation that fails or is cancelled drops it, so that no answer ever reaches another client.
 
+mod address;
+mod reads;
+mod server;
+
 use std::collections::{BTreeMap, HashMap};
-use std::future::Future;
-use std::io;
+use std::future::{Future, poll_fn};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use parking_lot::Mutex;
-use tokio::sync::{Semaphore, SemaphorePermit};
-use tokio::task::JoinSet;
-use tokio::time::Instant;
 
-use super::breaker::{Advice, Breaker};
-use super::ring;
-use super::wire::Connection;
-use super::{Health, Key, ServerHealth, Store, StoreError, Swap, TimeToLive, Versioned};
-use crate::config::settings;
-use crate::moment::Moment;
-use crate::waits::{self, Wait};
+use super::ring::{Place, Ring};
+use super::{Found, Health, Key, Store, StoreError, Swap, TimeToLive, Versioned};
+use crate::auth::Secret;
+use crate::config::settings::{self, StoreServer};
+use server::Server;
 
-/// Longer times are dates to memcached.
-const RELATIVE_SECONDS_MAX: u64 = 30 * 24 * 3600;
+/// The versions that memcached counts leave these bits free: which copy a version was read from.
+const RANK_SHIFT: u32 = 56;
 
 /// The memcached engine.
 #[derive(Debug)]
 pub struct Memcached {
     servers: Vec<Arc<Server>>,
+    ring: Ring,
+    replicas: usize,
     value_bytes: usize,
-}
-
-struct Server {
-    address: String,
-    idle: Mutex<Vec<Connection>>,
-    permits: Semaphore,
-    breaker: Mutex<Breaker>,
-    deadline: Duration,
-    value_bytes: usize,
-    operations: AtomicU64,
-    failures: AtomicU64,
-    last_error: Mutex<Option<String>>,
+    warning: Option<String>,
 }
 
 impl Memcached {
-    /// For servers as the configuration spells them: their names decide who holds which key.
-    pub fn new(servers: &[String], settings: &settings::Store, deadline: Duration) -> Memcached {
-        let server = |address: &String| {
-            Arc::new(Server {
-                address: address.clone(),
-                idle: Mutex::default(),
-                permits: Semaphore::new(settings.connections),
-                breaker: Mutex::new(Breaker::new(settings.breaker_failures, settings.breaker_pause)),
-                deadline,
-                value_bytes: settings.value_bytes,
-                operations: AtomicU64::new(0),
-                failures: AtomicU64::new(0),
-                last_error: Mutex::default(),
-            })
+    /// For servers as the configuration spells them: their names decide who holds which key. To be called
+    /// within a tokio runtime, which does what no client waits for.
+    pub fn new(
+        servers: &[StoreServer],
+        settings: &settings::Store,
+        deadline: Duration,
+        credentials: Option<Secret>,
+    ) -> Memcached {
+        let places: Vec<Place<'_>> = servers
+            .iter()
+            .map(|server| Place { host: &server.host, port: server.port, weight: server.weight })
+            .collect();
+        let credentials = credentials.map(Arc::new);
+        Memcached {
+            ring: Ring::new(settings.distribution, &places),
+            servers: servers.iter().map(|one| Server::new(one, settings, deadline, credentials.clone())).collect(),
+            replicas: settings.replicas,
+            value_bytes: settings.value_bytes,
+            warning: None,
+        }
+    }
+
+    /// What `status` tells the operator about it.
+    pub(super) fn warn(&mut self, warning: &str) {
+        self.warning = Some(warning.to_owned());
+    }
+
+    /// The servers that hold a key, its own first.
+    fn holders(&self, key: &Key) -> Vec<&Arc<Server>> {
+        let indices = match self.copies(key) {
+            0 => vec![self.ring.holder(key.placed_by())],
+            copies => self.ring.holders(key.placed_by(), copies + 1),
         };
-        Memcached { servers: servers.iter().map(server).collect(), value_bytes: settings.value_bytes }
+        indices.into_iter().filter_map(|index| self.servers.get(index)).collect()
     }
 
-    fn index_of(&self, key: &Key) -> usize {
-        ring::holder(self.servers.iter().map(|server| server.address.as_str()), key)
-    }
-
-    fn server(&self, key: &Key) -> Result<&Arc<Server>, StoreError> {
-        self.servers.get(self.index_of(key)).ok_or_else(|| StoreError::Unavailable("no servers".into()))
+    /// What is spread over the lanes has no copies: each lane stands and falls with its server.
+    fn copies(&self, key: &Key) -> usize {
+        if key.neighbour().is_some() { 0 } else { self.replicas }
     }
 
     fn checked(&self, value: &[u8]) -> Result<(), StoreError> {
         if value.len() > self.value_bytes { Err(StoreError::TooLarge) } else { Ok(()) }
     }
+
+    /// Carries an operation out at each holder, its own first. The first that answers speaks for all: where
+    /// the others fail, reads go on to find what it holds.
+    async fn at_each<'a, T, F>(&'a self, key: &Key, work: impl Fn(&'a Arc<Server>) -> F) -> Result<T, StoreError>
+    where
+        F: Future<Output = Result<T, StoreError>>,
+    {
+        let holders = self.holders(key);
+        if let [only] = holders.as_slice() {
+            return work(only).await;
+        }
+        let mut error = StoreError::Unavailable("no servers".into());
+        for answer in together(holders.into_iter().map(work)).await {
+            match answer {
+                Ok(answer) => return Ok(answer),
+                Err(why) => error = why,
+            }
+        }
+        Err(error)
+    }
 }
 
 #[async_trait]
 impl Store for Memcached {
-    /// Servers are asked side by side. While some answer, keys of those that do not are as missing, and
-    /// `health` says so.
-    async fn get_many(&self, keys: &[Key]) -> Result<Vec<Option<Vec<u8>>>, StoreError> {
-        let mut shares: BTreeMap<usize, Vec<Key>> = BTreeMap::new();
-        for key in keys {
-            shares.entry(self.index_of(key)).or_default().push(key.clone());
-        }
-        let mut found: HashMap<String, Vec<u8>> = HashMap::new();
-        let mut answers = Vec::with_capacity(shares.len());
-        if shares.len() <= 1 {
-            for (index, share) in shares {
-                answers.push(Arc::clone(&self.servers[index]).get_many(share).await);
-            }
-        } else {
-            let mut asked = JoinSet::new();
-            for (index, share) in shares {
-                asked.spawn(Arc::clone(&self.servers[index]).get_many(share));
-            }
-            answers = asked.join_all().await;
-        }
-        let mut error = None;
-        let mut answered = false;
-        for answer in answers {
-            match answer {
-                Ok(values) => {
-                    answered = true;
-                    found.extend(values);
+    /// Servers are asked side by side, each for all of its keys at once; where copies exist, what one does
+    /// not answer the next is asked.
+    async fn get_each(&self, keys: &[Key]) -> Vec<Found> {
+        let unasked = || Err(StoreError::Unavailable("no servers".into()));
+        let mut found: Vec<Found> = keys.iter().map(|_| unasked()).collect();
+        let mut open: Vec<usize> = (0..keys.len()).collect();
+        for rank in 0..=self.replicas {
+            let mut shares: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+            for number in open.drain(..) {
+                let placed_by = keys[number].placed_by();
+                let holder = match rank {
+                    0 => Some(self.ring.holder(placed_by)),
+                    rank if rank > self.copies(&keys[number]) => None,
+                    rank => self.ring.holders(placed_by, rank + 1).get(rank).copied(),
+                };
+                if let Some(holder) = holder {
+                    shares.entry(holder).or_default().push(number);
                 }
-                Err(why) => error = Some(why),
+            }
+            let asked = shares.iter().map(|(holder, share)| {
+                let wanted = share.iter().map(|number| keys[*number].clone()).collect();
+                Arc::clone(&self.servers[*holder]).get_many(wanted)
+            });
+            for (share, answer) in shares.values().zip(together(asked).await) {
+                match answer {
+                    Ok(values) => {
+                        for number in share {
+                            found[*number] = Ok(values.get(keys[*number].as_str()).cloned());
+                        }
+                    }
+                    Err(error) => {
+                        for number in share {
+                            found[*number] = Err(error.clone());
+                        }
+                        open.extend(share);
+                    }
+                }
+            }
+            if open.is_empty() {
+                break;
             }
         }
-        match error {
-            Some(error) if !answered => Err(error),
-            _ => Ok(keys.iter().map(|key| found.get(key.as_str()).cloned()).collect()),
-        }
+        found
     }
 
     async fn get_versioned(&self, key: &Key) -> Result<Option<Versioned>, StoreError> {
-        let server = self.server(key)?;
-        let work = async {
-            let mut lease = server.lease().await?;
-            let got = lease.connection().protocol(std::slice::from_ref(key)).gets_cas(key).await;
-            lease.end(match got {
-                Ok((value, version)) => Ok(Some(Versioned { value, version })),
-                Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-                Err(error) => Err(error),
-            })
-        };
-        server.within_deadline(work).await
+        let mut error = StoreError::Unavailable("no servers".into());
+        for (rank, server) in self.holders(key).into_iter().enumerate() {
+            match server.gets(key).await {
+                Ok(found) => {
+                    return Ok(found.map(|found| Versioned {
+                        version: (found.version & ((1 << RANK_SHIFT) - 1)) | ((rank as u64) << RANK_SHIFT),
+                        ..found
+                    }));
+                }
+                Err(why) => error = why,
+            }
+        }
+        Err(error)
     }
 
     async fn set(&self, key: &Key, value: &[u8], ttl: TimeToLive) -> Result<(), StoreError> {
         self.checked(value)?;
-        let server = self.server(key)?;
-        let work = async {
-            let mut command = format!("set {key} 0 {} {}\r\n", expiry(ttl, Moment::now()), value.len()).into_bytes();
-            command.extend_from_slice(value);
-            command.extend_from_slice(b"\r\n");
-            let mut lease = server.lease().await?;
-            let sent = lease.connection().exchange(&command).await;
-            lease.end_saying(sent, &[("STORED", ())])
-        };
-        server.within_deadline(work).await
+        self.at_each(key, |server| server.set(key, value, ttl)).await
     }
 
     async fn add(&self, key: &Key, value: &[u8], ttl: TimeToLive) -> Result<bool, StoreError> {
         self.checked(value)?;
-        let server = self.server(key)?;
-        let work = async {
-            let mut lease = server.lease().await?;
-            let added = lease.connection().protocol(&[]).add(key, value, expiry(ttl, Moment::now())).await;
-            let sent = added.or_else(|error| match error.kind() {
-                io::ErrorKind::AlreadyExists => Ok(()),
-                _ => Err(error),
-            });
-            lease.end_saying(sent, &[("STORED", true), ("NOT_STORED", false)])
-        };
-        server.within_deadline(work).await
+        self.at_each(key, |server| server.add(key, value, ttl)).await
     }
 
     async fn delete(&self, key: &Key) -> Result<bool, StoreError> {
-        let server = self.server(key)?;
-        let work = async {
-            let mut lease = server.lease().await?;
-            let sent = lease.connection().exchange(format!("delete {key}\r\n").as_bytes()).await;
-            lease.end_saying(sent, &[("DELETED", true), ("NOT_FOUND", false)])
-        };
-        server.within_deadline(work).await
+        self.at_each(key, |server| server.delete(key)).await
     }
 
+    /// Each copy counts for itself; the highest count is right, as a copy may have been away for a while.
     async fn increment(&self, key: &Key, by: u64, ttl: TimeToLive) -> Result<u64, StoreError> {
-        if let Some(count) = self.server(key)?.increment(key, by).await? {
-            return Ok(count);
-        }
-        if self.add(key, by.to_string().as_bytes(), ttl).await? {
-            return Ok(by);
-        }
-        // Another node was faster; its window holds.
-        let count = self.server(key)?.increment(key, by).await?;
-        count.ok_or_else(|| StoreError::Refused("a counter vanished as soon as it was made".into()))
+        let holders = self.holders(key);
+        let answers = together(holders.into_iter().map(|server| server.count(key, by, ttl))).await;
+        let mut answers = answers.into_iter();
+        let first = answers.next().unwrap_or_else(|| Err(StoreError::Unavailable("no servers".into())));
+        answers.fold(first, |best, answer| match (best, answer) {
+            (Ok(best), Ok(other)) => Ok(best.max(other)),
+            (Ok(count), Err(_)) | (Err(_), Ok(count)) => Ok(count),
+            (Err(error), Err(_)) => Err(error),
+        })
     }
 
     async fn compare_and_swap(
@@ -191,196 +201,59 @@ impl Store for Memcached {
         ttl: TimeToLive,
     ) -> Result<Swap, StoreError> {
         self.checked(value)?;
-        let server = self.server(key)?;
-        let work = async {
-            let mut lease = server.lease().await?;
-            let expiry = expiry(ttl, Moment::now());
-            let swapped = lease.connection().protocol(&[]).cas(key, value, version, expiry).await;
-            // The answer's own word is read below, whatever the crate made of it.
-            let sent =
-                swapped.map(drop).or_else(|error| if lease.connection().is_in_step() { Ok(()) } else { Err(error) });
-            lease.end_saying(sent, &[("STORED", Swap::Stored), ("EXISTS", Swap::Changed), ("NOT_FOUND", Swap::Missing)])
-        };
-        server.within_deadline(work).await
+        let holders = self.holders(key);
+        let rank = usize::try_from(version >> RANK_SHIFT).unwrap_or(usize::MAX);
+        let Some(judge) = holders.get(rank) else { return Ok(Swap::Changed) };
+        let swap = judge.cas(key, value, version & ((1 << RANK_SHIFT) - 1), ttl).await?;
+        if swap == Swap::Stored {
+            let others = holders.iter().enumerate().filter(|(other, _)| *other != rank);
+            // A copy that is away is out of date until the next write: records carry their own versions.
+            let _ = together(others.map(|(_, server)| server.set(key, value, ttl))).await;
+        }
+        Ok(swap)
+    }
+
+    fn lanes(&self) -> usize {
+        self.servers.len()
+    }
+
+    fn lane_of(&self, key: &Key) -> usize {
+        self.ring.holder(key.placed_by())
     }
 
     fn health(&self) -> Health {
+        let servers: Vec<_> = self.servers.iter().map(|server| server.health()).collect();
         Health {
             engine: "memcached".into(),
-            degraded: self.servers.iter().any(|server| !server.breaker.lock().is_closed()),
-            servers: self.servers.iter().map(|server| server.health()).collect(),
+            degraded: servers.iter().any(|server| server.breaker != "closed"),
+            servers,
+            warning: self.warning.clone(),
         }
     }
 }
 
-impl Server {
-    /// Runs an operation under the deadline, and tells the breaker how it went.
-    async fn within_deadline<T>(
-        self: &Arc<Self>,
-        work: impl Future<Output = Result<T, StoreError>>,
-    ) -> Result<T, StoreError> {
-        let advice = self.breaker.lock().advice(Instant::now());
-        if advice != Advice::Go {
-            if advice == Advice::RefuseAndTry {
-                tokio::spawn(Arc::clone(self).try_again());
-            }
-            return Err(StoreError::Unavailable(format!("{} is left alone for a while", self.address)));
-        }
-        self.operations.fetch_add(1, Ordering::Relaxed);
-        self.judge(self.bounded(work).await)
+/// Runs all of them side by side within this task.
+async fn together<T, F: Future<Output = T>>(work: impl Iterator<Item = F>) -> Vec<T> {
+    let mut work: Vec<_> = work.map(|work| (Box::pin(work), None)).collect();
+    if let [(only, _)] = work.as_mut_slice() {
+        return vec![only.await];
     }
-
-    async fn bounded<T>(&self, work: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
-        waits::for_at_most(self.deadline, Wait::Store, work).await.unwrap_or_else(|_| {
-            Err(StoreError::Unavailable(format!("{} did not answer within the deadline", self.address)))
-        })
-    }
-
-    fn judge<T>(&self, result: Result<T, StoreError>) -> Result<T, StoreError> {
-        match &result {
-            Err(error @ (StoreError::Unavailable(_) | StoreError::Garbled(_))) => {
-                self.failures.fetch_add(1, Ordering::Relaxed);
-                *self.last_error.lock() = Some(error.to_string());
-                self.idle.lock().clear();
-                if self.breaker.lock().failed(Instant::now(), chance()) {
-                    tracing::warn!(server = %self.address, %error, "store.left-alone");
-                }
-            }
-            _ => {
-                if self.breaker.lock().succeeded() {
-                    tracing::info!(server = %self.address, "store.back");
-                }
+    poll_fn(|context| {
+        let mut waiting = false;
+        for (future, result) in work.iter_mut().filter(|(_, result)| result.is_none()) {
+            match future.as_mut().poll(context) {
+                Poll::Ready(value) => *result = Some(value),
+                Poll::Pending => waiting = true,
             }
         }
-        result
-    }
-
-    /// A trial that no client waits for.
-    async fn try_again(self: Arc<Self>) {
-        let work = async {
-            let mut lease = self.lease().await?;
-            let version = lease.connection().protocol(&[]).version().await;
-            lease.end(version)
-        };
-        // The breaker has heard of it.
-        let _ = self.judge(self.bounded(work).await);
-    }
-
-    /// A connection for one operation: an idle one that is still good, or a new one.
-    async fn lease(&self) -> Result<Lease<'_>, StoreError> {
-        let unavailable =
-            |error: io::Error| StoreError::Unavailable(format!("{}: {}", self.address, crate::config::plain(&error)));
-        let permit = self.permits.acquire().await.map_err(|_| StoreError::Unavailable("shutting down".into()))?;
-        loop {
-            let idle = self.idle.lock().pop();
-            let connection = match idle {
-                Some(mut idle) => {
-                    if idle.is_stale() {
-                        continue;
-                    }
-                    idle
-                }
-                None => Connection::open(&self.address, self.value_bytes).await.map_err(unavailable)?,
-            };
-            return Ok(Lease { server: self, connection, _permit: permit });
-        }
-    }
-
-    async fn get_many(self: Arc<Self>, mut keys: Vec<Key>) -> Result<HashMap<String, Vec<u8>>, StoreError> {
-        keys.sort_unstable();
-        keys.dedup();
-        let work = async {
-            let mut lease = self.lease().await?;
-            let got = lease.connection().protocol(&keys).get_multi(&keys).await;
-            lease.end(got)
-        };
-        self.within_deadline(work).await
-    }
-
-    /// `None`: there is no such counter.
-    async fn increment(self: &Arc<Self>, key: &Key, by: u64) -> Result<Option<u64>, StoreError> {
-        let work = async {
-            let mut lease = self.lease().await?;
-            let counted = lease.connection().protocol(&[]).increment(key, by).await;
-            lease.end(match counted {
-                Ok(count) => Ok(Some(count)),
-                Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-                Err(error) => Err(error),
-            })
-        };
-        self.within_deadline(work).await
-    }
-
-    fn health(&self) -> ServerHealth {
-        ServerHealth {
-            address: self.address.clone(),
-            breaker: self.breaker.lock().name().to_owned(),
-            operations: self.operations.load(Ordering::Relaxed),
-            failures: self.failures.load(Ordering::Relaxed),
-            last_error: self.last_error.lock().clone(),
-        }
-    }
+        if waiting { Poll::Pending } else { Poll::Ready(()) }
+    })
+    .await;
+    work.into_iter().filter_map(|(_, result)| result).collect()
 }
 
-impl std::fmt::Debug for Server {
-    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        out.debug_struct("Server").field("address", &self.address).finish_non_exhaustive()
-    }
-}
-
-/// A connection that is in use. Dropped, it is closed; ended in step, it goes back to its pool.
-struct Lease<'a> {
-    server: &'a Server,
-    connection: Connection,
-    _permit: SemaphorePermit<'a>,
-}
-
-impl Lease<'_> {
-    const fn connection(&mut self) -> &mut Connection {
-        &mut self.connection
-    }
-
-    /// Ends an operation whose result the crate has understood.
-    fn end<T>(self, result: io::Result<T>) -> Result<T, StoreError> {
-        let result = result.map_err(|error| self.connection.meaning(&error));
-        let understood = matches!(result, Ok(_) | Err(StoreError::NotACounter | StoreError::TooLarge));
-        if !self.connection.is_in_step() && result.is_ok() {
-            return Err(StoreError::Garbled("an answer without an end".into()));
-        }
-        if understood && self.connection.is_in_step() {
-            self.server.idle.lock().push(self.connection);
-        }
-        result
-    }
-
-    /// Ends an operation whose answer is one of a few words.
-    fn end_saying<T: Copy>(self, sent: io::Result<()>, words: &[(&str, T)]) -> Result<T, StoreError> {
-        let said = sent.and_then(|()| {
-            let answer = self.connection.answer();
-            let meant = words.iter().find(|(word, _)| *word == answer);
-            meant.map(|(_, meaning)| *meaning).ok_or_else(|| io::ErrorKind::InvalidData.into())
-        });
-        self.end(said)
-    }
-}
-
-/// The time to live as memcached reads it: seconds, or a date when they are many. What lies beyond its
-/// calendar never expires there; the records' own ends decide.
-fn expiry(ttl: TimeToLive, now: Moment) -> u32 {
-    let Some(ttl) = ttl else { return 0 };
-    let seconds = u64::try_from(ttl.as_millis().div_ceil(1000)).unwrap_or(u64::MAX).max(1);
-    let time = if seconds <= RELATIVE_SECONDS_MAX { seconds } else { now.seconds().saturating_add(seconds) };
-    i32::try_from(time).map_or(0, i32::unsigned_abs)
-}
-
-/// A number in 0..1 that spreads what many nodes would else do at once.
-fn chance() -> f64 {
-    let mut byte = [0];
-    match aws_lc_rs::rand::fill(&mut byte) {
-        Ok(()) => f64::from(byte[0]) / 256.0,
-        Err(_) => 0.5,
-    }
-}
+/// What a server holds of the keys that it was asked for.
+type Values = Arc<HashMap<String, Vec<u8>>>;
 
 #[cfg(test)]
 mod tests;

@@ -10,7 +10,7 @@ use foldhash::quality::RandomState;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
-use super::{Health, Key, ServerHealth, Store, StoreError, Swap, TimeToLive, Versioned};
+use super::{Found, Health, Key, ServerHealth, Store, StoreError, Swap, TimeToLive, Versioned};
 
 /// Longer than any server runs; keeps arithmetic on instants in range.
 const FOR_EVER: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
@@ -111,8 +111,8 @@ impl Held {
 
 #[async_trait]
 impl Store for Memory {
-    async fn get_many(&self, keys: &[Key]) -> Result<Vec<Option<Vec<u8>>>, StoreError> {
-        Ok(self.with(|held, _| keys.iter().map(|key| held.entries.get(key).map(|entry| entry.value.clone())).collect()))
+    async fn get_each(&self, keys: &[Key]) -> Vec<Found> {
+        self.with(|held, _| keys.iter().map(|key| Ok(held.entries.get(key).map(|entry| entry.value.clone()))).collect())
     }
 
     async fn get_versioned(&self, key: &Key) -> Result<Option<Versioned>, StoreError> {
@@ -175,7 +175,7 @@ impl Store for Memory {
             operations,
             ..ServerHealth::default()
         };
-        Health { engine: "memory".into(), degraded: false, servers: vec![here] }
+        Health { engine: "memory".into(), degraded: false, servers: vec![here], ..Health::default() }
     }
 }
 

@@ -8,10 +8,12 @@ mod breaker;
 #[cfg(test)]
 mod contract;
 mod distinct;
+mod guarded;
 pub mod key;
 mod memcached;
 mod memory;
 mod ring;
+mod seal;
 mod wire;
 
 use std::fmt;
@@ -20,6 +22,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
+use crate::auth::Secret;
 use crate::config::Settings;
 use crate::config::settings::StoreEngine;
 
@@ -27,6 +30,8 @@ pub use distinct::count_distinct;
 pub use key::{Derive, Key, KeyError, Namespace, Purpose};
 pub use memcached::Memcached;
 pub use memory::Memory;
+pub use ring::Distribution;
+pub use seal::{ClusterKey, Forged, NoKey, SEAL_BYTES};
 
 /// A value and the token that compare-and-swap needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,8 +81,18 @@ pub type TimeToLive = Option<Duration>;
 /// ends within the configured deadline, whatever the engine does.
 #[async_trait]
 pub trait Store: Send + Sync + fmt::Debug {
-    /// The values, in the order of the keys; all keys of one server in one round trip.
-    async fn get_many(&self, keys: &[Key]) -> Result<Vec<Option<Vec<u8>>>, StoreError>;
+    /// What is known of each key, in the order of the keys; all keys of one server in one round trip. A key
+    /// whose server does not answer is an error of its own.
+    async fn get_each(&self, keys: &[Key]) -> Vec<Found>;
+    /// The values, in the order of the keys. While some servers answer, keys of those that do not are as
+    /// missing, and `health` says so.
+    async fn get_many(&self, keys: &[Key]) -> Result<Vec<Option<Vec<u8>>>, StoreError> {
+        let found = self.get_each(keys).await;
+        match found.first() {
+            Some(Err(error)) if found.iter().all(Result::is_err) => Err(error.clone()),
+            _ => Ok(found.into_iter().map(Result::unwrap_or_default).collect()),
+        }
+    }
     /// One value with its version.
     async fn get_versioned(&self, key: &Key) -> Result<Option<Versioned>, StoreError>;
     /// Writes.
@@ -103,7 +118,29 @@ pub trait Store: Send + Sync + fmt::Debug {
     fn is_shared(&self) -> bool {
         true
     }
+    /// Parts that fail each on its own: the servers. What must outlive one of them is spread over them.
+    fn lanes(&self) -> usize {
+        1
+    }
+    /// The part that holds a key, below [`Store::lanes`].
+    fn lane_of(&self, _key: &Key) -> usize {
+        0
+    }
+    /// The value as it should stand under a key, so that nobody else can have written it there.
+    fn close(&self, _key: &Key, value: Vec<u8>) -> Vec<u8> {
+        value
+    }
+    /// What [`Store::close`] made of a value for this key.
+    ///
+    /// # Errors
+    /// `Forged` for anything else.
+    fn unseal(&self, _key: &Key, value: Vec<u8>) -> Result<Vec<u8>, Forged> {
+        Ok(value)
+    }
 }
+
+/// What a store says of one key: its value or none, or that it cannot say.
+pub type Found = Result<Option<Vec<u8>>, StoreError>;
 
 /// State of the store as `status` and events tell it.
 #[derive(Clone, Debug, Default, serde::Serialize, serde::Deserialize)]
@@ -114,6 +151,9 @@ pub struct Health {
     pub degraded: bool,
     /// One row for each server.
     pub servers: Vec<ServerHealth>,
+    /// What the operator should change, if anything.
+    #[serde(default)]
+    pub warning: Option<String>,
 }
 
 /// State of one memcached server.
@@ -129,16 +169,46 @@ pub struct ServerHealth {
     pub failures: u64,
     /// The last failure, if any.
     pub last_error: Option<String>,
+    /// Microseconds that half of its operations did not exceed.
+    #[serde(default)]
+    pub p50_micros: f64,
+    /// Microseconds that 99 of 100 operations did not exceed.
+    #[serde(default)]
+    pub p99_micros: f64,
 }
 
 /// A store that rooms share.
 pub type SharedStore = Arc<dyn Store>;
 
+/// What the settings name files for.
+#[derive(Debug, Default)]
+pub struct Secrets {
+    /// User and password of memcached.
+    pub credentials: Option<Secret>,
+    /// The cluster's key.
+    pub cluster: Option<ClusterKey>,
+}
+
 /// The store that the settings ask for. Connects to nothing yet.
-pub fn open(settings: &Settings) -> SharedStore {
-    match &settings.store.engine {
-        StoreEngine::Memory => Arc::new(Memory::new(settings.store.memory_entries, settings.store.value_bytes)),
-        StoreEngine::Memcached(servers) => Arc::new(Memcached::new(servers, &settings.store, settings.timeouts.store)),
+pub fn open(settings: &Settings, secrets: Secrets) -> SharedStore {
+    let servers = match &settings.store.engine {
+        StoreEngine::Memory => {
+            return Arc::new(Memory::new(settings.store.memory_entries, settings.store.value_bytes));
+        }
+        StoreEngine::Memcached(servers) => servers,
+    };
+    let mut shared = Memcached::new(servers, &settings.store, settings.timeouts.store, secrets.credentials);
+    match secrets.cluster {
+        Some(key) => Arc::new(guarded::Guarded::new(Arc::new(shared), &key)),
+        None => {
+            if servers.iter().any(|server| !server.is_local()) {
+                shared.warn(
+                    "whoever reaches memcached can ban and free anybody: make a key with `portcullis cluster keygen` \
+                     and name it in `store.cluster-key`",
+                );
+            }
+            Arc::new(shared)
+        }
     }
 }
 

@@ -5,18 +5,29 @@
 //! of the answer all end the connection before the crate sees them. What the crate sends as `noreply` is
 //! sent from here with its answer awaited.
 
+use std::collections::{HashMap, HashSet};
 use std::io;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
+use foldhash::quality::RandomState;
 use memcache_async::ascii::Protocol;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 
 use super::{Key, StoreError};
+use crate::auth::Secret;
 
 /// The longest line of the protocol is that of a value with a key of 250 bytes.
 const LINE_BYTES_MAX: usize = 512;
+
+/// What a connection may bring.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limits {
+    /// Bytes of the largest value.
+    pub(super) value_bytes: usize,
+}
 
 /// A TCP or Unix stream.
 trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -33,23 +44,50 @@ pub(super) struct Watched {
 }
 
 impl Connection {
-    /// Connects to `host:port` or `/path/of/socket`.
+    /// Connects to a socket in the file system.
     ///
     /// # Errors
     /// The system's.
-    pub(super) async fn open(address: &str, value_bytes: usize) -> io::Result<Connection> {
-        let stream: Box<dyn Stream> = if address.starts_with('/') {
-            Box::new(UnixStream::connect(address).await?)
-        } else {
-            let stream = TcpStream::connect(address).await?;
-            stream.set_nodelay(true)?;
-            Box::new(stream)
-        };
-        Ok(Connection::over(stream, value_bytes))
+    pub(super) async fn unix(path: &str, limits: Limits) -> io::Result<Connection> {
+        Ok(Connection::over(Box::new(UnixStream::connect(path).await?), limits))
     }
 
-    fn over(stream: Box<dyn Stream>, value_bytes: usize) -> Connection {
-        Connection(Watched { stream, out: Vec::new(), watch: Watch::new(value_bytes) })
+    /// Connects to the first address that answers.
+    ///
+    /// # Errors
+    /// The system's, for the last address; `NotFound` where none is known.
+    pub(super) async fn tcp(addresses: &[SocketAddr], limits: Limits) -> io::Result<Connection> {
+        let mut last = io::Error::new(io::ErrorKind::NotFound, "its name is not resolved yet");
+        for address in addresses {
+            match TcpStream::connect(address).await {
+                Ok(stream) => {
+                    stream.set_nodelay(true)?;
+                    return Ok(Connection::over(Box::new(stream), limits));
+                }
+                Err(error) => last = error,
+            }
+        }
+        Err(last)
+    }
+
+    fn over(stream: Box<dyn Stream>, limits: Limits) -> Connection {
+        Connection(Watched { stream, out: Vec::new(), watch: Watch::new(limits.value_bytes) })
+    }
+
+    /// Says user and password, `user:password` as memcached's own file (`-Y`) has them.
+    ///
+    /// # Errors
+    /// The system's; `PermissionDenied` if they are refused.
+    pub(super) async fn authenticate(&mut self, credentials: &Secret) -> io::Result<()> {
+        let said = credentials.reveal().replacen(':', " ", 1);
+        self.exchange(format!("set auth 0 0 {}\r\n{said}\r\n", said.len()).as_bytes()).await?;
+        match self.answer() {
+            "STORED" => Ok(()),
+            _ => Err(io::Error::new(
+                io::ErrorKind::PermissionDenied,
+                "user or password is refused (`store.credentials`)",
+            )),
+        }
     }
 
     /// Whether the other side has closed it or said something unasked.
@@ -80,6 +118,36 @@ impl Connection {
             }
         }
         Ok(())
+    }
+
+    /// The values under keys that travel in base64, by the text of the key.
+    ///
+    /// # Errors
+    /// The system's, or the watch's.
+    pub(super) async fn get_encoded(&mut self, keys: &[Key]) -> io::Result<HashMap<String, Vec<u8>>> {
+        // The answer to each carries its number: the key comes back as whoever wrote it spelled it.
+        self.0.watch.expect_numbers(keys.len());
+        for (number, key) in keys.iter().enumerate() {
+            self.0.write_all(format!("mg {key} b v q O{number}\r\n").as_bytes()).await?;
+        }
+        self.0.write_all(b"mn\r\n").await?;
+        self.0.flush().await?;
+        let (mut answer, mut bytes) = (Vec::new(), [0; 8 * 1024]);
+        while !self.0.watch.is_complete() {
+            match self.0.read(&mut bytes).await? {
+                0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+                count => answer.extend_from_slice(&bytes[..count]),
+            }
+        }
+        if self.answer() != "MN" {
+            return Err(io::ErrorKind::InvalidData.into());
+        }
+        let mut found = values(&answer);
+        let found = keys
+            .iter()
+            .enumerate()
+            .filter_map(|(number, key)| Some((key.as_str().to_owned(), found.remove(&format!("O{number}"))?)));
+        Ok(found.collect())
     }
 
     /// The last line of the answer, without its end.
@@ -113,11 +181,31 @@ impl Connection {
     }
 }
 
+/// The values of a meta answer that the watch has let through, by their numbers.
+fn values(mut answer: &[u8]) -> HashMap<String, Vec<u8>> {
+    let mut values = HashMap::new();
+    while let Some(end) = answer.windows(2).position(|two| two == b"\r\n") {
+        let (line, rest) = (&answer[..end], &answer[end + 2..]);
+        let Some((length, key)) = std::str::from_utf8(line).ok().and_then(meta_header) else { break };
+        let Some((value, rest)) = rest.split_at_checked(length) else { break };
+        values.insert(key.to_owned(), value.to_vec());
+        answer = rest.strip_prefix(b"\r\n").unwrap_or_default();
+    }
+    values
+}
+
+/// Length and number of `VA LENGTH ... ONUMBER ...`.
+fn meta_header(line: &str) -> Option<(usize, &str)> {
+    let mut words = line.strip_prefix("VA ")?.split(' ');
+    let length = words.next()?.parse().ok()?;
+    words.find(|word| word.starts_with('O')).map(|number| (length, number))
+}
+
 /// Follows one answer, byte by byte.
 #[derive(Debug)]
 struct Watch {
     state: State,
-    keys: Vec<Key>,
+    keys: HashSet<String, RandomState>,
     line: Vec<u8>,
     answer: String,
     fault: Option<&'static str>,
@@ -140,7 +228,7 @@ impl Watch {
     fn new(value_bytes: usize) -> Watch {
         Watch {
             state: State::Complete,
-            keys: Vec::new(),
+            keys: HashSet::default(),
             line: Vec::new(),
             answer: String::new(),
             fault: None,
@@ -150,9 +238,16 @@ impl Watch {
 
     fn expect(&mut self, keys: &[Key]) {
         self.state = State::Line;
-        self.keys = keys.to_vec();
+        self.keys.clear();
+        self.keys.extend(keys.iter().map(|key| key.as_str().to_owned()));
         self.line.clear();
         self.answer.clear();
+    }
+
+    /// As [`Watch::expect`], for an answer whose values are numbered.
+    fn expect_numbers(&mut self, count: usize) {
+        self.expect(&[]);
+        self.keys.extend((0..count).map(|number| format!("O{number}")));
     }
 
     fn is_complete(&self) -> bool {
@@ -195,6 +290,9 @@ impl Watch {
     fn end_line(&mut self) -> Result<(), &'static str> {
         let line = std::mem::take(&mut self.line);
         let line = std::str::from_utf8(&line).map_err(|_| "a line is not text")?.trim_end();
+        if let Some((length, key)) = meta_header(line) {
+            return self.begin_value(key, length);
+        }
         let Some(header) = line.strip_prefix("VALUE ") else {
             self.answer = line.to_owned();
             self.state = State::Complete;
@@ -204,9 +302,14 @@ impl Watch {
         let (Some(key), Some(_flags), Some(length)) = (words.next(), words.next(), words.next()) else {
             return Err("a value has no length");
         };
-        let asked = self.keys.iter().position(|asked| asked.as_str() == key).ok_or("a key that nobody asked for")?;
-        self.keys.swap_remove(asked);
-        let length = length.parse::<usize>().map_err(|_| "a value's length is no number")?;
+        let length = length.parse::<usize>().map_err(|_| "a value's length is no number");
+        self.begin_value(key, length?)
+    }
+
+    fn begin_value(&mut self, key: &str, length: usize) -> Result<(), &'static str> {
+        if !self.keys.remove(key) {
+            return Err("a key that nobody asked for");
+        }
         if length > self.value_bytes {
             return Err("a value over the bound");
         }
@@ -286,6 +389,8 @@ mod tests {
             (b"VALUE a 0 99999999999999999999999\r\n", "a value's length is no number"),
             (b"VALUE a 0 -1\r\n", "a value's length is no number"),
             (b"VALUE a\r\n", "a value has no length"),
+            (b"VA 1 b\r\nx\r\nMN\r\n", "bytes after the end of an answer"),
+            (b"VA 1 O3\r\nx\r\nMN\r\n", "a key that nobody asked for"),
             (b"VALUE b 0 1\r\nx\r\nEND\r\n", "a key that nobody asked for"),
             (b"VALUE a 0 1\r\nx\r\nVALUE a 0 1\r\ny\r\nEND\r\n", "a key that nobody asked for"),
             (b"VALUE a 0 1\r\nxyz\r\nEND\r\n", "a value is longer than it said"),

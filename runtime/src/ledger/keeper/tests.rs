@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use super::*;
 use crate::ledger::{fixtures, journal};
 use crate::policy::PolicyStamp;
-use crate::store::{Key, Memory, Namespace, Purpose, Store, StoreError, Swap, TimeToLive, Versioned};
+use crate::store::{Found, Key, Memory, Namespace, Purpose, Store, StoreError, Swap, TimeToLive, Versioned};
 
 /// Keys as a simple key policy derives them: a host is found by its own key and by that of its /24.
 struct PlainKeys;
@@ -66,8 +66,11 @@ impl Failing {
 
 #[async_trait]
 impl Store for Failing {
-    async fn get_many(&self, keys: &[Key]) -> Result<Vec<Option<Vec<u8>>>, StoreError> {
-        self.up()?.get_many(keys).await
+    async fn get_each(&self, keys: &[Key]) -> Vec<Found> {
+        match self.up() {
+            Ok(store) => store.get_each(keys).await,
+            Err(error) => keys.iter().map(|_| Err(error.clone())).collect(),
+        }
     }
     async fn get_versioned(&self, key: &Key) -> Result<Option<Versioned>, StoreError> {
         self.up()?.get_versioned(key).await
@@ -107,7 +110,8 @@ struct Node {
 
 fn settings(node: &str, state: &Path) -> Settings {
     // Upkeep is done by hand in these tests.
-    let lines = "bans.upkeep = \"1h\"\nstore.deadline = \"5s\"\nbans.protected = [\"198.51.100.0/28\"]\n";
+    let lines =
+        "bans.upkeep = \"1h\"\nbans.sync = \"1h\"\nstore.deadline = \"5s\"\nbans.protected = [\"198.51.100.0/28\"]\n";
     let mut settings = fixtures::settings(lines);
     settings.server.node = node.into();
     settings.server.state = state.to_owned();
@@ -151,7 +155,10 @@ impl Node {
     async fn upkeep(&self) {
         self.bans.0.sweep(Moment::now());
         pool::publish_waiting(&self.bans.0).await;
-        pool::compare(&self.bans.0, Moment::now()).await;
+        while follow::round(&self.bans.0, Moment::now()).await {}
+        while self.bans.0.again.is_under_way() {
+            again::step(&self.bans.0, Moment::now()).await;
+        }
     }
 
     /// As after kill -9: the same state directory, another process.

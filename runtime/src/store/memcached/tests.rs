@@ -3,10 +3,15 @@ use std::process::{Child, Command, Stdio};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixListener;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
 
+use super::server::expiry;
 use super::*;
 use crate::ledger::fixtures;
+use crate::moment::Moment;
 use crate::store::contract;
+use crate::waits::{self, Wait};
 
 /// A memcached of this test's own, on a socket in a directory of its own.
 struct Running {
@@ -32,7 +37,7 @@ impl Running {
         if with_port {
             running.address = format!("127.0.0.1:{}", running.port(&ports).await);
         }
-        while Connection::open(&running.address, 0).await.is_err() {
+        while !running.accepts() {
             running.is_alive();
             tokio::task::yield_now().await;
         }
@@ -56,6 +61,13 @@ impl Running {
         assert_eq!(ended, None, "memcached ended by itself in {}", self.directory.path().display());
     }
 
+    fn accepts(&self) -> bool {
+        match self.address.starts_with('/') {
+            true => std::os::unix::net::UnixStream::connect(&self.address).is_ok(),
+            false => std::net::TcpStream::connect(&self.address).is_ok(),
+        }
+    }
+
     fn stop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
@@ -77,8 +89,12 @@ fn settings() -> settings::Store {
 }
 
 fn over(addresses: &[&str]) -> Memcached {
-    let addresses: Vec<String> = addresses.iter().map(|&address| address.to_owned()).collect();
-    Memcached::new(&addresses, &settings(), Duration::from_secs(2))
+    let addresses: Vec<StoreServer> = addresses.iter().map(|&address| server(address)).collect();
+    Memcached::new(&addresses, &settings(), Duration::from_secs(2), None)
+}
+
+fn server(address: &str) -> StoreServer {
+    StoreServer::parse(address).expect(address)
 }
 
 fn key(text: &str) -> Key {
@@ -166,7 +182,8 @@ async fn hostile(answer: &'static [u8]) -> (Memcached, tempfile::TempDir) {
     tokio::spawn(answer_each(UnixListener::bind(&path).expect("bind"), answer));
     let mut settings = settings();
     settings.breaker_failures = 1000;
-    (Memcached::new(&[path.display().to_string()], &settings, Duration::from_secs(5)), directory)
+    let server = server(&path.display().to_string());
+    (Memcached::new(&[server], &settings, Duration::from_secs(5), None), directory)
 }
 
 #[tokio::test]

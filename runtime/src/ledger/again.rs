@@ -1,0 +1,135 @@
+//! After the store has forgotten, and after a start: compares what this node holds with what stands in the
+//! store. What is missing is published again, what was lifted meanwhile ends here. Paced, and every node begins
+//! at a place of its own, so that they share the work.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+
+use super::announce;
+use super::foreign;
+use super::keeper::{Ledger, random_id};
+use super::pool;
+use super::record::Record;
+use super::subject::Reach;
+use crate::moment::Moment;
+use crate::store::{Key, Purpose, StoreError};
+
+/// Keys in one multi-get: well within one deadline.
+const KEYS_AT_ONCE: usize = 100;
+/// Bans of this node that other nodes may not have heard of yet when the store forgot.
+const RECENT: Duration = Duration::from_secs(10 * 60);
+
+/// What is still to be compared.
+#[derive(Debug, Default)]
+pub(super) struct Again {
+    left: Mutex<VecDeque<Record>>,
+}
+
+impl Again {
+    /// Begins anew, with everything that this node holds.
+    pub(super) fn begin(&self, ledger: &Ledger, now: Moment) {
+        let table = ledger.table.read();
+        let shared = |ban: &&Arc<super::Ban>| ban.reach != Reach::Node;
+        let start = Some(random_id());
+        let count = table.len();
+        let after: Vec<_> = table.after(start, count).filter(shared).cloned().collect();
+        let before = table.after(None, count - after.len().min(count)).filter(shared).cloned();
+        let known: std::collections::HashSet<_> = after.iter().map(|ban| ban.id).collect();
+        let before: Vec<_> = before.filter(|ban| !known.contains(&ban.id)).collect();
+        let lifts = table.lifts().filter(|lift| lift.reach != Reach::Node).cloned().map(Record::Lift);
+        let all: VecDeque<Record> =
+            after.into_iter().chain(before).filter(|ban| ban.in_force(now)).map(Record::Ban).chain(lifts).collect();
+        drop(table);
+        if !all.is_empty() {
+            tracing::info!(records = all.len(), "ledger.comparing: with what the store holds");
+        }
+        *self.left.lock() = all;
+    }
+
+    /// Whether something is left.
+    pub(super) fn is_under_way(&self) -> bool {
+        !self.left.lock().is_empty()
+    }
+}
+
+/// Compares the next records with the store.
+pub(super) async fn step(ledger: &Ledger, now: Moment) {
+    if !ledger.store.is_shared() {
+        return;
+    }
+    let batch: Vec<Record> = {
+        let mut left = ledger.again.left.lock();
+        let count = left.len().min(ledger.batch);
+        left.drain(..count).collect()
+    };
+    let mut waiting: Vec<(Record, Key)> = Vec::new();
+    for record in batch.into_iter().filter(|record| record.matters(now)) {
+        for key in ledger.keys.derive(&Purpose::StoreBan(record.subject().clone(), record.reach())).await {
+            waiting.push((record.clone(), key));
+        }
+    }
+    let mut written = Vec::new();
+    let mut failed = Vec::new();
+    for some in waiting.chunks(KEYS_AT_ONCE) {
+        let keys: Vec<Key> = some.iter().map(|(_, key)| key.clone()).collect();
+        for ((record, key), found) in some.iter().zip(ledger.store.get_each(&keys).await) {
+            let compared = match found {
+                Ok(value) => compare(ledger, record, key, value, now).await,
+                Err(error) => Err(error),
+            };
+            match compared {
+                Ok(true) => written.push(record.clone()),
+                Ok(false) => {}
+                // It can never be written, and was told.
+                Err(StoreError::TooLarge) => {}
+                Err(_) => failed.push(record.clone()),
+            }
+        }
+    }
+    ledger.again.left.lock().extend(failed);
+    if written.is_empty() {
+        return;
+    }
+    tracing::info!(records = written.len(), "ledger.published-again");
+    for record in &written {
+        if let Err(error) = foreign::publish(ledger, record).await {
+            tracing::debug!(%error, "ledger.foreign-not-published-again");
+        }
+    }
+    let node = ledger.rules.node();
+    let (news, old): (Vec<Record>, Vec<Record>) = written.into_iter().partition(|record| match record {
+        Record::Ban(ban) => ban.node == node && ban.created.until(now) < RECENT,
+        Record::Lift(lift) => lift.node == node && lift.at.until(now) < RECENT,
+    });
+    for record in news {
+        pool::announce_or_queue(ledger, record).await;
+    }
+    if let Err(error) = announce::keep(ledger, &old).await {
+        tracing::warn!(%error, "ledger.not-archived: nodes that start now learn these bans as their clients come");
+    }
+}
+
+/// True if the record was missing and stands there now.
+async fn compare(
+    ledger: &Ledger,
+    mine: &Record,
+    key: &Key,
+    value: Option<Vec<u8>>,
+    now: Moment,
+) -> Result<bool, StoreError> {
+    let held = value.map(|value| pool::readable(ledger, key, value)).unwrap_or_default();
+    let theirs = held.into_iter().find(|record| record.subject() == mine.subject() && record.matters(now));
+    match (theirs, mine) {
+        (Some(Record::Lift(lift)), Record::Ban(ban)) if lift.voids(ban) => pool::take(ledger, Record::Lift(lift), now),
+        (Some(theirs), mine) if !mine.beats(&theirs) => {}
+        (_, Record::Ban(ban)) if ledger.table.read().get(ban.id).is_none() => {}
+        _ => {
+            pool::write(ledger, key, mine).await?;
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}

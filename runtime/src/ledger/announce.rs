@@ -1,0 +1,137 @@
+//! Writes the pool's journals.
+
+use std::sync::atomic::Ordering;
+
+use serde::{Deserialize, Serialize};
+
+use super::feed::{FIRST, LAST, beginning};
+use super::keeper::Ledger;
+use super::record::{Record, fitting};
+use super::streams::Kind;
+use super::subject::Reach;
+use crate::moment::Moment;
+use crate::store::{Key, StoreError, Swap, TimeToLive};
+use crate::waits::{self, Wait};
+
+/// Bytes of one entry: every node reads it. A ban gives up evidence to fit.
+const ENTRY_BYTES: usize = 1024;
+/// Bytes of one entry of an archive, which holds many records.
+const PAGE_BYTES: usize = 16 * 1024;
+/// How long a word of presence stands.
+const PRESENCE_KEPT: u32 = 5;
+
+/// The first line of an entry; the records follow, one a line.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Header {
+    /// When it was written, by the writer's clock.
+    pub(super) sent: Moment,
+    /// The writer.
+    pub(super) node: String,
+}
+
+/// Tells all nodes of a record.
+pub(super) async fn tell(ledger: &Ledger, record: &Record) -> Result<(), StoreError> {
+    let line = fitting(record, ENTRY_BYTES).or_else(|| fitting(record, ledger.value_bytes));
+    let line = line.ok_or(StoreError::TooLarge)?;
+    append(ledger, Kind::Live, record.reach(), &line, record.expires()).await
+}
+
+/// Tells all nodes that this one is there, and what its clock says.
+pub(super) async fn greet(ledger: &Ledger, every: std::time::Duration, now: Moment) {
+    let end = now.plus(every * PRESENCE_KEPT);
+    if let Err(error) = append(ledger, Kind::Live, Reach::Site, b"", Some(end)).await {
+        tracing::debug!(%error, "ledger.not-present");
+    }
+}
+
+/// Keeps records for nodes that start later, several in one entry.
+pub(super) async fn keep(ledger: &Ledger, records: &[Record]) -> Result<(), StoreError> {
+    for reach in [Reach::Site, Reach::Everywhere] {
+        let mut page = Vec::new();
+        let mut end = Some(Moment::from_millis(0));
+        for record in records.iter().filter(|record| record.reach() == reach) {
+            let Some(line) = fitting(record, ENTRY_BYTES) else { continue };
+            if page.len() + line.len() > PAGE_BYTES.min(ledger.value_bytes) {
+                append(ledger, Kind::Archive, reach, &page, end).await?;
+                page.clear();
+                end = Some(Moment::from_millis(0));
+            }
+            page.extend(line);
+            end = end.zip(record.expires()).map(|(end, other)| end.max(other));
+        }
+        if !page.is_empty() {
+            append(ledger, Kind::Archive, reach, &page, end).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Appends to the journal of any lane that takes it.
+async fn append(
+    ledger: &Ledger,
+    kind: Kind,
+    reach: Reach,
+    lines: &[u8],
+    end: Option<Moment>,
+) -> Result<(), StoreError> {
+    let now = Moment::now();
+    let streams = ledger.sync.streams.of(kind, reach);
+    let (first, count) = (streams.start, streams.len());
+    let turn = ledger.sync.turn.fetch_add(1, Ordering::Relaxed);
+    let mut error = StoreError::Unavailable("there is no journal".into());
+    for step in 0..count {
+        let stream = first + (turn + step) % count;
+        let header = Header { sent: now, node: ledger.rules.node().to_owned() };
+        let mut entry = serde_json::to_vec(&header).expect("a header has only names and numbers for keys");
+        entry.push(b'\n');
+        entry.extend_from_slice(lines);
+        let written = waits::for_at_most(ledger.store_deadline, Wait::Store, async {
+            let number = next(ledger, &ledger.sync.streams.heads()[stream], now).await?;
+            let key = ledger.sync.streams.entry(stream, number);
+            let ttl: TimeToLive = end.map(|end| now.until(end));
+            ledger.store.set(&key, &ledger.store.close(&key, entry), ttl).await
+        });
+        match written.await {
+            Ok(Ok(())) => return Ok(()),
+            Ok(Err(why)) => error = why,
+            Err(late) => error = StoreError::Unavailable(late.to_string()),
+        }
+    }
+    Err(error)
+}
+
+/// The next number of a journal. One that does not exist, or that somebody broke, is begun anew.
+async fn next(ledger: &Ledger, head: &Key, now: Moment) -> Result<u64, StoreError> {
+    // Whoever begins it may be overtaken by others; then the number counts on from theirs.
+    for _ in 0..3 {
+        match ledger.store.increment(head, 1, None).await {
+            Ok(number) if is_begun(number) => return Ok(number),
+            Ok(_) | Err(StoreError::NotACounter) => begin(ledger, head, now).await?,
+            Err(error) => return Err(error),
+        }
+    }
+    Err(StoreError::Refused("a journal that does not begin".into()))
+}
+
+async fn begin(ledger: &Ledger, head: &Key, now: Moment) -> Result<(), StoreError> {
+    let number = beginning(now).to_string();
+    let Some(held) = ledger.store.get_versioned(head).await? else {
+        return ledger.store.add(head, number.as_bytes(), None).await.map(drop);
+    };
+    if parse(&held.value).is_some_and(is_begun) {
+        return Ok(());
+    }
+    match ledger.store.compare_and_swap(head, number.as_bytes(), held.version, None).await? {
+        Swap::Stored | Swap::Changed | Swap::Missing => Ok(()),
+    }
+}
+
+/// Whether a number is one that a journal of ours can have.
+const fn is_begun(number: u64) -> bool {
+    FIRST < number && number < LAST
+}
+
+/// A head's number.
+pub(super) fn parse(value: &[u8]) -> Option<u64> {
+    std::str::from_utf8(value).ok()?.trim_end().parse().ok()
+}

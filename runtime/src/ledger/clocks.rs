@@ -1,0 +1,154 @@
+//! How far the clocks of other nodes are from ours. A ban's end is its maker's: a node whose clock differs by
+//! minutes would end it too early or too late. Pure.
+//!
+//! Every entry of the pool's journal says when its writer wrote it. One that is read as it comes was written
+//! within the last interval, so the difference to our clock is the difference of the clocks.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use foldhash::quality::RandomState;
+
+use super::record::Record;
+use crate::moment::Moment;
+
+/// Nodes whose clocks are remembered; when full, the one unheard of longest makes room.
+const NODES_MAX: usize = 4096;
+
+/// The clocks of the other nodes.
+#[derive(Debug)]
+pub struct Clocks {
+    nodes: HashMap<String, Clock, RandomState>,
+    /// Smaller differences are the way here.
+    tolerance: Duration,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Clock {
+    /// Milliseconds to add to the node's moments to get ours.
+    ahead: i64,
+    heard: Moment,
+}
+
+impl Clocks {
+    /// Nothing known yet.
+    pub fn new(tolerance: Duration) -> Clocks {
+        Clocks { nodes: HashMap::default(), tolerance }
+    }
+
+    /// A node wrote at `sent` by its clock what we read `now` by ours. What is not fresh tells only of the
+    /// node's existence.
+    pub fn heard(&mut self, node: &str, sent: Moment, now: Moment, fresh: bool) {
+        let difference = i64::try_from(i128::from(now.millis()) - i128::from(sent.millis())).unwrap_or(0);
+        let tolerable = difference.unsigned_abs() <= u64::try_from(self.tolerance.as_millis()).unwrap_or(u64::MAX);
+        let ahead = if tolerable { 0 } else { difference };
+        if let Some(known) = self.nodes.get_mut(node) {
+            known.heard = now;
+            // An estimate is as good as the last one unless it is far from it.
+            if fresh && known.ahead.abs_diff(ahead) > u64::try_from(self.tolerance.as_millis()).unwrap_or(u64::MAX) {
+                known.ahead = ahead;
+            }
+            return;
+        }
+        if !fresh {
+            return;
+        }
+        if self.nodes.len() >= NODES_MAX
+            && let Some(oldest) = self.nodes.iter().min_by_key(|(_, clock)| clock.heard).map(|(node, _)| node.clone())
+        {
+            self.nodes.remove(&oldest);
+        }
+        self.nodes.insert(node.to_owned(), Clock { ahead, heard: now });
+    }
+
+    /// Nodes that were heard of since.
+    pub fn heard_since(&self, moment: Moment) -> usize {
+        self.nodes.values().filter(|clock| clock.heard >= moment).count()
+    }
+
+    /// A record with its moments by our clock.
+    pub fn ours(&self, record: Record) -> Record {
+        self.shifted(record, 1)
+    }
+
+    /// A record with its moments by its maker's clock, as others expect it.
+    pub fn theirs(&self, record: Record) -> Record {
+        self.shifted(record, -1)
+    }
+
+    fn shifted(&self, record: Record, sign: i64) -> Record {
+        let node = match &record {
+            Record::Ban(ban) => &ban.node,
+            Record::Lift(lift) => &lift.node,
+        };
+        let ahead = self.nodes.get(node).map_or(0, |clock| clock.ahead).saturating_mul(sign);
+        if ahead == 0 {
+            return record;
+        }
+        let shift = |moment: Moment| Moment::from_millis(moment.millis().saturating_add_signed(ahead));
+        match record {
+            Record::Ban(ban) => {
+                let mut ban = Arc::unwrap_or_clone(ban);
+                ban.created = shift(ban.created);
+                ban.expires = ban.expires.map(shift);
+                Record::Ban(Arc::new(ban))
+            }
+            Record::Lift(lift) => {
+                let mut lift = Arc::unwrap_or_clone(lift);
+                lift.at = shift(lift.at);
+                lift.until = lift.until.map(shift);
+                Record::Lift(Arc::new(lift))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ledger::fixtures::ban;
+
+    const NOW: Moment = Moment::from_millis(1_700_000_000_000);
+
+    fn clocks() -> Clocks {
+        Clocks::new(Duration::from_secs(3))
+    }
+
+    #[test]
+    fn f_11_a_ban_of_a_node_whose_clock_is_minutes_behind_ends_when_its_maker_means() {
+        for minutes in [-20_i64, -5, 5, 60] {
+            let mut clocks = clocks();
+            let theirs = Moment::from_millis(NOW.millis().saturating_add_signed(minutes * 60_000));
+            clocks.heard("a", theirs, NOW, true);
+            let made = Record::Ban(ban("host:192.0.2.1", theirs, Some(180)));
+            let ours = clocks.ours(made.clone());
+            assert_eq!(ours.expires(), Some(NOW.plus(Duration::from_secs(180))), "{minutes}");
+            assert_eq!(clocks.theirs(ours), made, "and goes on as it came");
+        }
+    }
+
+    #[test]
+    fn small_differences_and_old_entries_change_nothing() {
+        let mut clocks = clocks();
+        let made = Record::Ban(ban("host:192.0.2.1", NOW, Some(180)));
+        clocks.heard("a", NOW, NOW.plus(Duration::from_secs(2)), true);
+        assert_eq!(clocks.ours(made.clone()), made);
+        clocks.heard("a", NOW, NOW.plus(Duration::from_secs(900)), false);
+        assert_eq!(clocks.ours(made.clone()), made);
+        clocks.heard("b", NOW, NOW.plus(Duration::from_secs(900)), false);
+        assert_eq!(clocks.heard_since(NOW), 1);
+        clocks.heard("a", Moment::from_millis(u64::MAX), NOW, true);
+        clocks.heard("a", Moment::from_millis(0), NOW, true);
+        let _ = clocks.ours(made);
+    }
+
+    #[test]
+    fn nodes_are_bounded() {
+        let mut clocks = clocks();
+        for number in 0..2 * NODES_MAX {
+            clocks.heard(&number.to_string(), NOW, NOW.plus(Duration::from_millis(number as u64)), true);
+        }
+        assert_eq!(clocks.nodes.len(), NODES_MAX);
+    }
+}

@@ -1,0 +1,391 @@
+//! Follows the pool's journal: which entries to read next, and what it means when its head moves. Pure: what
+//! the store answers and the moment are arguments.
+//!
+//! A journal is a counter, its head, and an entry under each number up to it. A writer counts the head up and
+//! writes its entry under the number that it got. So a reader sees numbers whose entries come a little later,
+//! or never, if their writer died in between: gaps. Numbers of a journal that was begun anew are far from the
+//! old ones, as the moment of the beginning stands above their lowest bits; so a store that has forgotten is
+//! noticed by the number alone.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::moment::Moment;
+
+/// Bits that count entries; those above are the moment at which the journal was begun, in 1/256 s.
+const ENTRY_BITS: u32 = 24;
+/// The least number that a journal that was begun properly can have.
+pub const FIRST: u64 = 1 << ENTRY_BITS;
+/// No journal of ours gets so far.
+pub const LAST: u64 = u64::MAX >> 1;
+/// More entries than this since the last look are another journal's.
+const JUMP_MAX: u64 = 1 << 20;
+/// A reader of old entries that finds so many places empty in a row has come to the beginning.
+const EMPTY_MAX: u64 = 10_000;
+
+/// The number that a journal begins with.
+pub fn beginning(now: Moment) -> u64 {
+    (now.millis().saturating_mul(256) / 1000).clamp(1, u64::MAX >> (ENTRY_BITS + 1)) << ENTRY_BITS
+}
+
+/// What the store says of a head.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Head {
+    /// The number of the last entry.
+    At(u64),
+    /// There is none.
+    Gone,
+    /// Something that is no number.
+    Strange,
+    /// It does not answer.
+    Unknown,
+}
+
+/// What the store says of an entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Entry {
+    /// It is there.
+    There,
+    /// It is not, or not yet.
+    Missing,
+    /// It does not answer.
+    Unknown,
+}
+
+/// An entry to be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Place {
+    /// Which journal.
+    pub stream: usize,
+    /// Which entry of it.
+    pub number: u64,
+}
+
+/// The reader's bounds.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    /// Entries that are asked for at once, over all journals.
+    pub page: usize,
+    /// How long an entry may come after its number.
+    pub gap_patience: Duration,
+    /// Numbers whose entries are waited for in one journal; more are given up, oldest first.
+    pub gaps_max: usize,
+}
+
+/// A reader of several journals.
+#[derive(Debug)]
+pub struct Feed {
+    streams: Vec<Stream>,
+    bounds: Bounds,
+    /// Numbers whose entries never came.
+    pub lost: u64,
+    /// Heads that were no numbers.
+    pub strange: u64,
+}
+
+#[derive(Debug, Default)]
+struct Stream {
+    /// All entries up to here were read or are gaps. `None` before the first look, and while there is no head.
+    seen: Option<u64>,
+    head: u64,
+    gaps: BTreeMap<u64, Moment>,
+    /// Older entries, read from the newest to the oldest.
+    back: Option<Back>,
+    asked_before: bool,
+    heard: Option<Moment>,
+    /// The look before that.
+    heard_before: Option<Moment>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Back {
+    next: u64,
+    empty: u64,
+}
+
+impl Feed {
+    /// Of so many journals, of which nothing is known yet.
+    pub fn new(streams: usize, bounds: Bounds) -> Feed {
+        let streams = (0..streams).map(|_| Stream::default()).collect();
+        Feed { streams, bounds, lost: 0, strange: 0 }
+    }
+
+    /// Takes in what the store says of the heads, in their order. Returns the journals that the store knows
+    /// nothing of, or knows anew: it has forgotten what else it held, or we are new to it.
+    pub fn heads(&mut self, heads: &[Head], now: Moment) -> Vec<usize> {
+        let mut new = Vec::new();
+        for (number, (stream, head)) in self.streams.iter_mut().zip(heads).enumerate() {
+            match head {
+                Head::At(head) if *head < LAST => {
+                    stream.heard_before = stream.heard.replace(now);
+                    if stream.move_to(*head) {
+                        new.push(number);
+                    }
+                }
+                Head::Gone => {
+                    stream.heard = Some(now);
+                    if stream.seen.is_some() || !stream.asked_before {
+                        new.push(number);
+                    }
+                    *stream = Stream { heard: stream.heard, asked_before: true, ..Stream::default() };
+                }
+                Head::At(_) | Head::Strange => self.strange += 1,
+                Head::Unknown => {}
+            }
+        }
+        new
+    }
+
+    /// The entries to read next: new ones first, then those that were late, then old ones.
+    pub fn wanted(&self) -> Vec<Place> {
+        let mut places = Vec::new();
+        for (stream, state) in self.streams.iter().enumerate() {
+            let Some(seen) = state.seen else { continue };
+            let room = self.bounds.page.saturating_sub(places.len());
+            places.extend((seen + 1..=state.head).take(room).map(|number| Place { stream, number }));
+        }
+        for (stream, state) in self.streams.iter().enumerate() {
+            let room = self.bounds.page.saturating_sub(places.len());
+            places.extend(state.gaps.keys().take(room).map(|number| Place { stream, number: *number }));
+        }
+        for (stream, state) in self.streams.iter().enumerate() {
+            let room = self.bounds.page.saturating_sub(places.len()) as u64;
+            let Some(back) = state.back else { continue };
+            let last = state.floor().max(back.next.saturating_sub(room));
+            places.extend((last + 1..=back.next).rev().map(|number| Place { stream, number }));
+        }
+        places
+    }
+
+    /// Takes in what the store says of an entry that was wanted, in the order of [`Feed::wanted`].
+    pub fn entry(&mut self, place: Place, found: Entry, now: Moment) {
+        let Some(stream) = self.streams.get_mut(place.stream) else { return };
+        let number = place.number;
+        if found == Entry::Unknown {
+            return;
+        }
+        if stream.seen.is_some_and(|seen| seen + 1 == number) && number <= stream.head {
+            stream.seen = Some(number);
+            if found == Entry::Missing {
+                stream.gaps.insert(number, now);
+                if stream.gaps.len() > self.bounds.gaps_max && stream.gaps.pop_first().is_some() {
+                    self.lost += 1;
+                }
+            }
+        } else if let Some(since) = stream.gaps.get(&number) {
+            if found == Entry::There {
+                stream.gaps.remove(&number);
+            } else if since.until(now) >= self.bounds.gap_patience {
+                stream.gaps.remove(&number);
+                self.lost += 1;
+            }
+        } else if let Some(back) = &mut stream.back
+            && back.next == number
+        {
+            back.next = number - 1;
+            back.empty = if found == Entry::There { 0 } else { back.empty + 1 };
+            if back.empty >= EMPTY_MAX || back.next <= stream.floor() {
+                stream.back = None;
+            }
+        }
+    }
+
+    /// Whether there is more to read at once.
+    pub fn is_behind(&self) -> bool {
+        self.streams.iter().any(|stream| stream.back.is_some() || stream.seen.is_some_and(|seen| seen < stream.head))
+    }
+
+    /// Whether an entry that is wanted was written within about this span: then its writer's clock can be
+    /// compared with ours. To be asked before [`Feed::entry`].
+    pub fn is_fresh(&self, place: Place, now: Moment, span: Duration) -> bool {
+        self.streams.get(place.stream).is_some_and(|stream| {
+            let followed = stream.heard_before.is_some_and(|before| before.until(now) <= span);
+            followed && stream.seen.is_some_and(|seen| place.number > seen)
+        })
+    }
+
+    /// Numbers whose entries may still come.
+    pub fn gaps(&self) -> usize {
+        self.streams.iter().map(|stream| stream.gaps.len()).sum()
+    }
+
+    /// Whether all of these journals have been read to their beginning, or do not exist.
+    pub fn is_read(&self, mut streams: std::ops::Range<usize>) -> bool {
+        streams.all(|number| {
+            self.streams.get(number).is_none_or(|stream| {
+                stream.heard.is_some() && stream.back.is_none() && stream.seen.is_none_or(|seen| seen == stream.head)
+            })
+        })
+    }
+}
+
+impl Stream {
+    /// True if this is another journal than before.
+    fn move_to(&mut self, head: u64) -> bool {
+        self.asked_before = true;
+        if let Some(seen) = self.seen
+            && head >= seen
+            && head - seen <= JUMP_MAX
+        {
+            self.head = head;
+            return false;
+        }
+        self.seen = Some(head);
+        self.head = head;
+        self.gaps.clear();
+        self.back = (head > self.floor()).then_some(Back { next: head, empty: 0 });
+        true
+    }
+
+    /// Below the oldest entry.
+    fn floor(&self) -> u64 {
+        self.head >> ENTRY_BITS << ENTRY_BITS
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const NOW: Moment = Moment::from_millis(1_700_000_000_000);
+    const BOUNDS: Bounds = Bounds { page: 10, gap_patience: Duration::from_secs(10), gaps_max: 4 };
+
+    fn feed() -> Feed {
+        Feed::new(1, BOUNDS)
+    }
+
+    fn numbers(feed: &Feed) -> Vec<u64> {
+        feed.wanted().iter().map(|place| place.number).collect()
+    }
+
+    /// Reads all that is wanted until nothing is; everything is there.
+    fn drain(feed: &mut Feed) -> Vec<u64> {
+        let mut read = Vec::new();
+        loop {
+            let wanted = feed.wanted();
+            assert!(wanted.len() <= BOUNDS.page);
+            if wanted.is_empty() {
+                return read;
+            }
+            for place in wanted {
+                feed.entry(place, Entry::There, NOW);
+                read.push(place.number);
+            }
+        }
+    }
+
+    #[test]
+    fn a_node_that_joins_reads_what_is_there_newest_first_and_then_what_comes() {
+        let (mut feed, base) = (feed(), beginning(NOW));
+        assert_eq!(feed.heads(&[Head::At(base + 25)], NOW), [0]);
+        let old = drain(&mut feed);
+        assert_eq!(old, (base + 1..=base + 25).rev().collect::<Vec<_>>());
+        assert_eq!(feed.heads(&[Head::At(base + 27)], NOW), [0; 0]);
+        assert_eq!(drain(&mut feed), [base + 26, base + 27]);
+        assert!(!feed.is_behind());
+    }
+
+    #[test]
+    fn f_09_a_store_that_has_forgotten_is_noticed_whatever_its_new_head() {
+        for new in [0, 1, 27, 1000] {
+            let (mut feed, base) = (feed(), beginning(NOW));
+            feed.heads(&[Head::At(base + 27)], NOW);
+            let later = beginning(NOW.plus(Duration::from_millis(10)));
+            assert_eq!(feed.heads(&[Head::At(later + new)], NOW), [0], "{new}");
+            assert_eq!(feed.heads(&[Head::At(later + new)], NOW), [0; 0]);
+        }
+        let mut feed = feed();
+        assert_eq!(feed.heads(&[Head::Gone], NOW), [0], "told once");
+        assert_eq!(feed.heads(&[Head::Gone], NOW), [0; 0]);
+        assert_eq!(feed.heads(&[Head::At(beginning(NOW) + 1)], NOW), [0]);
+        assert_eq!(feed.heads(&[Head::Unknown], NOW), [0; 0], "a server that is away has forgotten nothing");
+        assert_eq!(feed.heads(&[Head::Gone], NOW), [0]);
+    }
+
+    #[test]
+    fn a_gap_is_waited_for_and_then_given_up() {
+        let (mut feed, base) = (feed(), beginning(NOW));
+        feed.heads(&[Head::At(base)], NOW);
+        feed.heads(&[Head::At(base + 3)], NOW);
+        for place in feed.wanted() {
+            feed.entry(place, if place.number == base + 2 { Entry::Missing } else { Entry::There }, NOW);
+        }
+        assert_eq!(numbers(&feed), [base + 2]);
+        let late = Place { stream: 0, number: base + 2 };
+        feed.entry(late, Entry::Missing, NOW.plus(Duration::from_secs(9)));
+        assert_eq!((feed.gaps(), feed.lost), (1, 0));
+        feed.entry(late, Entry::Missing, NOW.plus(Duration::from_secs(10)));
+        assert_eq!((feed.gaps(), feed.lost), (0, 1));
+    }
+
+    #[test]
+    fn s_70_gaps_are_bounded_and_so_is_a_page() {
+        let (mut feed, base) = (feed(), beginning(NOW));
+        feed.heads(&[Head::At(base)], NOW);
+        feed.heads(&[Head::At(base + 1000)], NOW);
+        for _ in 0..300 {
+            for place in feed.wanted() {
+                feed.entry(place, Entry::Missing, NOW);
+            }
+            assert!(feed.gaps() <= BOUNDS.gaps_max && feed.wanted().len() <= BOUNDS.page);
+        }
+        assert!(feed.lost >= 900, "{}", feed.lost);
+    }
+
+    #[test]
+    fn s_70_a_head_that_lies_costs_a_bounded_look_back() {
+        let mut feed = feed();
+        feed.heads(&[Head::At(u64::MAX)], NOW);
+        assert_eq!((feed.strange, feed.wanted()), (1, Vec::new()));
+        feed.heads(&[Head::At(LAST - 1)], NOW);
+        let mut asked = 0;
+        while feed.is_behind() {
+            for place in feed.wanted() {
+                feed.entry(place, Entry::Missing, NOW);
+                asked += 1;
+            }
+        }
+        assert_eq!(asked, EMPTY_MAX);
+        feed.heads(&[Head::Strange], NOW);
+        assert_eq!(feed.strange, 2);
+    }
+
+    #[test]
+    fn a_server_that_answers_nothing_loses_nothing() {
+        let (mut feed, base) = (feed(), beginning(NOW));
+        feed.heads(&[Head::At(base)], NOW);
+        feed.heads(&[Head::At(base + 2)], NOW);
+        for place in feed.wanted() {
+            feed.entry(place, Entry::Unknown, NOW);
+        }
+        assert_eq!(numbers(&feed), [base + 1, base + 2]);
+    }
+
+    proptest! {
+        #[test]
+        fn s_70_no_answers_are_a_panic(
+            heads in prop::collection::vec((0u8..5, any::<u64>()), 1..30),
+            found in prop::collection::vec(0u8..3, 1..200),
+        ) {
+            let mut feed = feed();
+            let mut found = found.iter().cycle();
+            for (kind, number) in heads {
+                let head = match kind {
+                    0 => Head::Gone,
+                    1 => Head::Strange,
+                    2 => Head::Unknown,
+                    3 => Head::At(number),
+                    _ => Head::At(beginning(NOW) + number % 100),
+                };
+                feed.heads(&[head], NOW);
+                for place in feed.wanted() {
+                    let entry = [Entry::There, Entry::Missing, Entry::Unknown][usize::from(*found.next().expect("a cycle"))];
+                    feed.entry(place, entry, NOW);
+                }
+                prop_assert!(feed.wanted().len() <= BOUNDS.page && feed.gaps() <= BOUNDS.gaps_max);
+            }
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! Reads the pool's journals: what other nodes ban and lift is in force here within the sync interval, without
+//! a client coming back.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+
+use super::announce::{self, Header};
+use super::clocks::Clocks;
+use super::feed::{Bounds, Entry, Feed, Head, Place};
+use super::keeper::Ledger;
+use super::pool;
+use super::record::read_all;
+use super::streams::Streams;
+use crate::config::Settings;
+use crate::moment::Moment;
+use crate::store::Found;
+
+/// Entries in one multi-get: well within one deadline.
+const KEYS_AT_ONCE: usize = 100;
+
+/// What a node knows of the pool's journals.
+#[derive(Debug)]
+pub(super) struct Sync {
+    pub(super) streams: Streams,
+    pub(super) feed: Mutex<Feed>,
+    pub(super) clocks: Mutex<Clocks>,
+    /// Which lane is written next.
+    pub(super) turn: AtomicUsize,
+    /// The archives were read, or there are none.
+    joined: AtomicBool,
+    greeted: Mutex<Option<Moment>>,
+    presence: Duration,
+    /// Entries that were read within this were written within it.
+    fresh: Duration,
+}
+
+impl Sync {
+    pub(super) fn new(streams: Streams, settings: &Settings, chance: u32) -> Sync {
+        let bans = &settings.bans;
+        let bounds = Bounds { page: bans.sync_page, gap_patience: bans.gap_patience, gaps_max: bans.sync_page };
+        let fresh = bans.sync * 3;
+        Sync {
+            feed: Mutex::new(Feed::new(streams.heads().len(), bounds)),
+            streams,
+            clocks: Mutex::new(Clocks::new(fresh)),
+            turn: AtomicUsize::new(chance as usize),
+            joined: AtomicBool::new(false),
+            greeted: Mutex::new(None),
+            presence: bans.presence,
+            fresh,
+        }
+    }
+
+    /// Nodes that were heard of of late, this one not counted.
+    pub(super) fn peers(&self, now: Moment) -> usize {
+        let since = Moment::from_millis(now.millis().saturating_sub(self.presence.as_millis() as u64 * 3));
+        self.clocks.lock().heard_since(since)
+    }
+
+    fn is_greeting_due(&self, now: Moment) -> bool {
+        let mut greeted = self.greeted.lock();
+        let due = greeted.is_none_or(|before| before.until(now) >= self.presence || now < before);
+        if due {
+            *greeted = Some(now);
+        }
+        due
+    }
+}
+
+/// One look at the journals. True if there is more to read at once.
+pub(super) async fn round(ledger: &Ledger, now: Moment) -> bool {
+    if !ledger.store.is_shared() {
+        return false;
+    }
+    let sync = &ledger.sync;
+    let watched =
+        if sync.joined.load(Ordering::Relaxed) { sync.streams.live().end } else { sync.streams.heads().len() };
+    let found = ledger.store.get_each(&sync.streams.heads()[..watched]).await;
+    let heads: Vec<Head> = found.iter().map(head).collect();
+    let (new, wanted) = {
+        let mut feed = sync.feed.lock();
+        (feed.heads(&heads, now), feed.wanted())
+    };
+    if new.iter().any(|stream| sync.streams.live().contains(stream)) {
+        // It may have forgotten what we hold, or we missed what it holds.
+        ledger.again.begin(ledger, now);
+        *sync.greeted.lock() = None;
+    }
+    if sync.is_greeting_due(now) {
+        announce::greet(ledger, sync.presence, now).await;
+    }
+    let mut answered = false;
+    for some in wanted.chunks(KEYS_AT_ONCE) {
+        answered |= read(ledger, some, now).await;
+    }
+    let feed = sync.feed.lock();
+    if watched > sync.streams.live().end && feed.is_read(sync.streams.archives()) {
+        sync.joined.store(true, Ordering::Relaxed);
+    }
+    answered && feed.is_behind()
+}
+
+fn head(found: &Found) -> Head {
+    match found {
+        Ok(Some(value)) => announce::parse(value).map_or(Head::Strange, Head::At),
+        Ok(None) => Head::Gone,
+        Err(_) => Head::Unknown,
+    }
+}
+
+/// Reads entries; true if the store said something of any.
+async fn read(ledger: &Ledger, places: &[Place], now: Moment) -> bool {
+    let sync = &ledger.sync;
+    let keys: Vec<_> = places.iter().map(|place| sync.streams.entry(place.stream, place.number)).collect();
+    let found = ledger.store.get_each(&keys).await;
+    let mut answered = false;
+    for ((place, key), found) in places.iter().zip(&keys).zip(found) {
+        let fresh = sync.feed.lock().is_fresh(*place, now, sync.fresh);
+        let entry = match &found {
+            Ok(Some(_)) => Entry::There,
+            Ok(None) => Entry::Missing,
+            Err(_) => Entry::Unknown,
+        };
+        sync.feed.lock().entry(*place, entry, now);
+        answered |= entry != Entry::Unknown;
+        if let Ok(Some(value)) = found {
+            match ledger.store.unseal(key, value) {
+                Ok(entry) => take(ledger, &entry, fresh, now),
+                Err(_) => pool::forged(ledger, key),
+            }
+        }
+    }
+    answered
+}
+
+/// Takes in what an entry says.
+fn take(ledger: &Ledger, entry: &[u8], fresh: bool, now: Moment) {
+    let (header, lines) = entry.split_at(entry.iter().position(|byte| *byte == b'\n').unwrap_or(entry.len()));
+    let Ok(header) = serde_json::from_slice::<Header>(header) else {
+        ledger.strange.fetch_add(1, Ordering::Relaxed);
+        return;
+    };
+    if header.node != ledger.rules.node() {
+        ledger.sync.clocks.lock().heard(&header.node, header.sent, now, fresh);
+    }
+    let (records, strange) = read_all(lines);
+    ledger.strange.fetch_add(strange as u64, Ordering::Relaxed);
+    for record in records {
+        pool::take(ledger, record, now);
+    }
+}
