@@ -78,7 +78,7 @@ impl Login {
         let users = self.users.load_full();
         let forbidden = users.is_forbidden(name);
         if let Some(anonymous) = users.anonymous(name).filter(|_| !forbidden) {
-            return anonymous.check(password, self.password_bytes);
+            return anonymous.check(password, self.password_bytes, from, now);
         }
         let account = users.find(name);
         let admitted = account.is_some_and(|account| account.admits(from, now)) && !forbidden;
@@ -150,6 +150,7 @@ mod tests {
             home: folder.path().to_owned(),
             permissions: Rights::READ_ONLY,
             refused_passwords: vec!["".into(), "*@example.com".into()],
+            group: None,
         };
         let users = Users::fixture(&[("ftp", "own", folder.path(), Rights::FULL)]).with_anonymous(&settings);
         let door = Login::with(users, 2, 64);

@@ -182,7 +182,9 @@ fn anonymous(at: &mut Section<'_, '_>, base: &Path) -> Option<Anonymous> {
     let pattern = |text: &str| (text.len() <= KIB as usize).then(|| text.to_lowercase());
     let refused_passwords =
         at.list("refused-passwords", "a list of up to 100 patterns such as \"*@example.com\"", 100, pattern);
-    enabled.then_some(Anonymous { home, permissions, refused_passwords })
+    let group = at.text("group", "the name of a group, or nothing", |text| text.len() <= 255);
+    let group = (!group.is_empty()).then_some(group);
+    enabled.then_some(Anonymous { home, permissions, refused_passwords, group })
 }
 
 fn files(at: &mut Section<'_, '_>) -> Files {

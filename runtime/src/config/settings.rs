@@ -160,6 +160,8 @@ pub struct Anonymous {
     pub permissions: Rights,
     /// Patterns of passwords that are refused.
     pub refused_passwords: Vec<String>,
+    /// A group of the file of users, for limits, networks, expiry and virtual folders.
+    pub group: Option<String>,
 }
 
 /// `[files]`
