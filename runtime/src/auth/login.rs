@@ -223,11 +223,13 @@ mod tests {
         assert!(watcher.has_changed().expect("the door is there"));
     }
 
-    /// The medians of many samples, taken in turns so that a busy machine slows all alike. Users with hashes
-    /// of three costs: whoever could tell them apart by time could tell who exists.
+    /// Users with hashes of three costs: whoever could tell them apart by time could tell who exists. The
+    /// quick ones of many samples are compared, since only those had a core to themselves; on a busy machine
+    /// it takes more of them.
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn s_20_unknown_disabled_and_wrong_take_the_same_time() {
-        const SAMPLES: usize = 60;
+        const SAMPLES: usize = 30;
+        const ROUNDS: usize = 12;
         let home = Path::new("/srv");
         let names = ["costly", "cheap", "disabled", "nobody", "root"];
         let users = Users::fixture(&[
@@ -245,24 +247,25 @@ mod tests {
         });
         let door = Login::with(users, 1, 64);
         let wrong = Secret::new("wrong".into());
-        let mut samples = vec![Vec::with_capacity(SAMPLES); names.len()];
-        for sample in 0..SAMPLES * names.len() {
-            // Each comes behind each other in turn.
-            let turn = (sample + sample / names.len()) % names.len();
-            let name = UserName::parse(names[turn]).expect("name");
-            let started = std::time::Instant::now();
-            assert!(door.check(&name, &wrong, HERE, NOW).await.is_err());
-            samples[turn].push(started.elapsed());
+        let mut samples = vec![Vec::new(); names.len()];
+        let mut quick = Vec::new();
+        for _ in 0..ROUNDS {
+            for sample in 0..SAMPLES * names.len() {
+                // Each comes behind each other in turn.
+                let turn = (sample + sample / names.len()) % names.len();
+                let name = UserName::parse(names[turn]).expect("name");
+                let started = std::time::Instant::now();
+                assert!(door.check(&name, &wrong, HERE, NOW).await.is_err());
+                samples[turn].push(started.elapsed());
+            }
+            samples.iter_mut().for_each(|samples| samples.sort_unstable());
+            quick = samples.iter().map(|samples| samples[samples.len() / 10]).collect();
+            let (least, most) = (quick.iter().min().expect("some"), quick.iter().max().expect("some"));
+            // One check of the costly hash takes several times as long as the others together.
+            if *most - *least <= *least / 5 {
+                return;
+            }
         }
-        let medians: Vec<_> = samples
-            .iter_mut()
-            .map(|samples| {
-                samples.sort_unstable();
-                samples[SAMPLES / 2]
-            })
-            .collect();
-        let (least, most) = (medians.iter().min().expect("some"), medians.iter().max().expect("some"));
-        // One check of the costly hash takes several times as long as the others together.
-        assert!(*most - *least <= *least / 4, "{names:?} {medians:?}");
+        panic!("{names:?} {quick:?}");
     }
 }
