@@ -75,6 +75,9 @@ fn admitted() -> Machine {
         password_bytes: 1024,
         queued_commands: 16,
         active_mode: false,
+        ascii_passthrough: false,
+        idle_seconds: 300,
+        idle_seconds_max: 3600,
     });
     machine.on(Input::Admitted { protected: false }, NOW);
     machine
@@ -88,6 +91,8 @@ fn entry(number: u64) -> Entry {
         modified: 1_700_000_000 - i64::try_from(number).unwrap_or_default() * 3600,
         mode: 0o100_644,
         links: 1,
+        uid: 1000,
+        gid: 1000,
         unique: number.wrapping_mul(0x9e37_79b9_7f4a_7c15),
         may: May::ALL,
     }

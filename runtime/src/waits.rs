@@ -31,6 +31,8 @@ pub enum Wait {
     Store,
     /// Sessions end after a request to stop.
     Drain,
+    /// A file is hashed.
+    Hash,
     /// A request comes over the admin socket, or its answer is taken.
     Admin,
 }
@@ -49,6 +51,7 @@ impl Wait {
             Wait::Ruling => "ruling",
             Wait::Store => "store",
             Wait::Drain => "drain",
+            Wait::Hash => "hash",
             Wait::Admin => "admin",
         }
     }
@@ -66,6 +69,7 @@ impl Wait {
             Wait::Ruling => limits.ruling,
             Wait::Store => limits.store,
             Wait::Drain => limits.drain,
+            Wait::Hash => limits.hash,
             Wait::Admin => limits.admin,
         }
     }

@@ -296,6 +296,20 @@ impl Client {
         }
     }
 
+    /// TLS over a data connection that stands already, resuming the control connection's session.
+    pub async fn protect(&self, stream: TcpStream) -> Data {
+        let config = Arc::clone(self.tls.as_ref().expect("the control connection is protected"));
+        let connect = TlsConnector::from(config).connect(tls::name(), stream);
+        Data::Protected(Box::new(deadline::within(SOON, "the data handshake", connect).await.expect("a handshake")))
+    }
+
+    /// Sends bytes as TCP's urgent data, on a connection in clear.
+    pub fn send_urgent(&mut self, bytes: &[u8]) {
+        let Wire::Plain(stream) = &self.wire else { panic!("urgent data is for connections in clear") };
+        let sent = rustix::net::send(stream, bytes, rustix::net::SendFlags::OOB).expect("urgent data is sent");
+        assert_eq!(sent, bytes.len());
+    }
+
     /// A whole download.
     pub async fn download(&mut self, path: &str) -> Vec<u8> {
         let mut data = self.open_data(&format!("RETR {path}"), &DataTls::Resuming).await;
@@ -365,6 +379,15 @@ impl Data {
             Data::Clear(stream) => stream.shutdown().await,
             Data::Protected(stream) => stream.shutdown().await,
         };
+    }
+
+    /// Ends it as a crash does: by a reset.
+    pub fn reset(self) {
+        let stream = match self {
+            Data::Clear(stream) => stream,
+            Data::Protected(stream) => stream.into_inner().0,
+        };
+        rustix::net::sockopt::set_socket_linger(&stream, Some(std::time::Duration::ZERO)).expect("an option");
     }
 
     /// Whether the handshake resumed an earlier session.

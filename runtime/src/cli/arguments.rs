@@ -46,6 +46,8 @@ pub enum Command {
         #[arg(long, value_name = "FILE")]
         config: PathBuf,
     },
+    /// Print the FTP commands that are spoken, as a page in Markdown
+    Commands,
     /// Print the documented defaults, or what is in force
     #[command(subcommand)]
     Config(ConfigCommand),

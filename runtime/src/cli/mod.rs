@@ -80,6 +80,7 @@ fn carry_out(arguments: Arguments) -> Result<Answer, Complaint> {
         Command::Quickstart(wanted) => quickstart::run(&wanted),
         Command::Serve { config, ready_file } => serve::run(&config, ready_file.as_deref()),
         Command::Check { config } => serve::check(&config, json),
+        Command::Commands => Ok(Answer::good(crate::ftp::table::reference::page())),
         Command::Config(ConfigCommand::Defaults) => Ok(Answer::good(crate::config::DEFAULTS)),
         Command::Config(ConfigCommand::Show { config }) => config::show(&config, json),
         Command::Bans { command, reach } => match command {

@@ -192,6 +192,15 @@ fn files(at: &mut Section<'_, '_>) -> Files {
         fsync: fsync(at),
         entries_in_reply: at.count("entries-in-reply", 1..=100_000),
         quota_scan: at.count("quota-scan", 1..=1_000_000_000),
+        ascii: at.choice("ascii", &[("convert", Ascii::Convert), ("passthrough", Ascii::Passthrough)]),
+        partial: at.choice("partial", &[("discard", Partial::Discard), ("keep", Partial::Keep)]),
+        umask: at.read("umask", "three octal digits such as \"022\"", |node| {
+            let digits = text(node)?;
+            let octal = digits.len() == 3 && digits.bytes().all(|digit| matches!(digit, b'0'..=b'7'));
+            octal.then(|| u16::from_str_radix(digits, 8).ok()).flatten()
+        }),
+        hash_bytes: at.size("hash-bytes", 0..=1024 * 1024 * MIB),
+        hashes_at_once: at.count("hashes-at-once", 1..=64),
     }
 }
 
@@ -210,6 +219,7 @@ fn timeouts(at: &mut Section<'_, '_>) -> Timeouts {
         stalled: at.span("stalled", tenth..=seconds(HOUR)),
         linger: at.span("linger", millis(10)..=seconds(60)),
         drain: at.span("drain", Duration::ZERO..=seconds(HOUR)),
+        hash: at.span("hash", tenth..=seconds(HOUR)),
         // These stand in other sections and are filled in when those are read.
         ruling: Duration::ZERO,
         store: Duration::ZERO,
@@ -231,6 +241,7 @@ fn limits(at: &mut Section<'_, '_>) -> Limits {
         password_bytes: at.size("password-bytes", 8..=4 * KIB),
         queued_commands: at.count("queued-commands", 1..=1024),
         reply_bytes: at.size("reply-bytes", 4 * KIB..=MIB),
+        idle_longest: at.span("idle-longest", seconds(10)..=seconds(DAY)),
         transfer_buffer: at.size("transfer-buffer", 4 * KIB..=4 * MIB),
         download: rate(at, "download"),
         upload: rate(at, "upload"),

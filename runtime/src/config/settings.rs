@@ -173,6 +173,34 @@ pub struct Files {
     pub entries_in_reply: usize,
     /// Files and folders in a home folder that are counted for a quota; more are left out.
     pub quota_scan: u64,
+    /// What TYPE A does to line ends.
+    pub ascii: Ascii,
+    /// What becomes of an upload that was not completed.
+    pub partial: Partial,
+    /// Permission bits that new files and folders do not get.
+    pub umask: u16,
+    /// Bytes of a file, or of a part of it, that HASH and its like read.
+    pub hash_bytes: u64,
+    /// Files that are hashed at once; more wait.
+    pub hashes_at_once: usize,
+}
+
+/// What TYPE A does to line ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ascii {
+    /// LF on disk, CRLF on the wire.
+    Convert,
+    /// Nothing: bytes pass as they are.
+    Passthrough,
+}
+
+/// What becomes of an upload that was not completed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Partial {
+    /// Nothing: the file of that name, if there was one, is as it was.
+    Discard,
+    /// It takes the file's place, so that the client can go on with it.
+    Keep,
 }
 
 /// `[timeouts]`: one field for each [`crate::waits::Wait`].
@@ -187,6 +215,7 @@ pub struct Timeouts {
     pub stalled: Duration,
     pub linger: Duration,
     pub drain: Duration,
+    pub hash: Duration,
     /// `policies.deadline`
     pub ruling: Duration,
     /// `store.deadline`
@@ -218,6 +247,8 @@ pub struct Limits {
     pub queued_commands: usize,
     /// Bytes of replies that a client has not taken; then reading stops.
     pub reply_bytes: usize,
+    /// The most that SITE IDLE takes.
+    pub idle_longest: Duration,
     /// Bytes of the buffers of one transfer.
     pub transfer_buffer: usize,
     /// Bytes a second that all transfers together send; `None`: as fast as it goes.

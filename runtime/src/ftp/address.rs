@@ -57,6 +57,8 @@ pub fn parse_eprt(text: &str) -> Result<SocketAddr, ExtendedFault> {
     let port = decimal::<u16>(port).filter(|port| *port != 0).ok_or(ExtendedFault::Format)?;
     let ip = match family {
         Family::V4 => ip.parse::<Ipv4Addr>().map(IpAddr::V4),
+        // Something of the other family: what is wrong is the pair.
+        Family::V6 if !ip.contains(':') => return Err(ExtendedFault::Family),
         Family::V6 => ip.parse::<Ipv6Addr>().map(IpAddr::V6),
     };
     ip.map(|ip| SocketAddr::new(ip.to_canonical(), port)).map_err(|_| ExtendedFault::Format)
@@ -114,14 +116,15 @@ mod tests {
         assert_eq!(parse_eprt("|1|192.0.2.7|50001|"), Ok(address("192.0.2.7:50001")));
         assert_eq!(parse_eprt("|2|2001:db8::1|50001|"), Ok(address("[2001:db8::1]:50001")));
         assert_eq!(parse_eprt("!2!::ffff:192.0.2.7!50001!"), Ok(address("192.0.2.7:50001")));
-        assert_eq!(parse_eprt("|3|192.0.2.7|50001|"), Err(ExtendedFault::Family));
+        for foreign in ["|3|192.0.2.7|50001|", "|2|192.0.2.7|1|"] {
+            assert_eq!(parse_eprt(foreign), Err(ExtendedFault::Family));
+        }
         for wrong in [
             "",
             "|",
             "|1|192.0.2.7|50001",
             "|1|192.0.2.7|50001||",
             "|1|2001:db8::1|1|",
-            "|2|192.0.2.7|1|",
             "|1|1.2.3.4|65536|",
             "|1|1.2.3.4|+1|",
             "|1|1.2.3.4|0|",

@@ -1,6 +1,7 @@
 //! A line to a command: the verb is looked up, the argument kept as typed.
 
 use super::line::Line;
+use super::raw::is_raw;
 use super::table::{self, Command};
 
 /// Bytes of a verb and of an argument that an event tells about an unknown command.
@@ -55,7 +56,7 @@ fn graphic(c: char) -> char {
 
 fn shown(argument: &str) -> String {
     let mut shown = String::new();
-    for c in argument.chars().map(|c| if c.is_control() { '?' } else { c }) {
+    for c in argument.chars().map(|c| if c.is_control() || is_raw(c) { '?' } else { c }) {
         if shown.len() + c.len_utf8() > ARGUMENT_BYTES_MAX {
             break;
         }

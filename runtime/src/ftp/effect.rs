@@ -93,6 +93,8 @@ pub enum Effect {
     Logout,
     /// Forget the virtual server that HOST chose.
     LeaveHost,
+    /// CLNT: what the client calls itself, cleaned and bounded. For the log; nothing follows from it.
+    ClientName(String),
     /// The connection is over.
     End(Ending),
 }
@@ -265,8 +267,76 @@ pub enum FileQuestion {
         /// New path.
         to: VirtualPath,
     },
-    /// MFMT, `MDTM time path`. `Done`.
-    SetModified(VirtualPath, Moment),
+    /// MFMT, MFF, SITE CHMOD and their like. `Done`.
+    Change(VirtualPath, Change),
+    /// STOU: may a file be made there, and under which name that is free? `FileAnswer::Free`.
+    FreeName(VirtualPath),
+    /// AVBL, ALLO: how much room is there? `FileAnswer::Bytes`.
+    Room(VirtualPath),
+    /// HASH and its like. `FileAnswer::Hash`.
+    Hash(HashJob),
+}
+
+/// What is to change about a file; what is `None` stays.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Change {
+    /// When it changed last.
+    pub modified: Option<Moment>,
+    /// Its permission bits, 0 to 0o777: the special ones are nobody's to set.
+    pub mode: Option<u16>,
+}
+
+/// A file, or a part of it, to be hashed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HashJob {
+    /// The file.
+    pub path: VirtualPath,
+    /// How.
+    pub algorithm: Algorithm,
+    /// The first byte.
+    pub from: u64,
+    /// Behind the last byte; `None`: the end of the file.
+    pub to: Option<u64>,
+}
+
+/// How a file is hashed. CRC-32, MD5 and SHA-1 find accidents; they do not stop a forger.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names are everybody's")]
+pub enum Algorithm {
+    #[default]
+    Sha256,
+    Sha512,
+    Sha1,
+    Md5,
+    Crc32,
+}
+
+impl Algorithm {
+    /// The order in which they are told: the strong ones first.
+    pub const ALL: [Algorithm; 5] =
+        [Algorithm::Sha256, Algorithm::Sha512, Algorithm::Sha1, Algorithm::Md5, Algorithm::Crc32];
+
+    /// Its name in the registry of hash functions that HASH uses.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Algorithm::Sha256 => "SHA-256",
+            Algorithm::Sha512 => "SHA-512",
+            Algorithm::Sha1 => "SHA-1",
+            Algorithm::Md5 => "MD5",
+            Algorithm::Crc32 => "CRC32",
+        }
+    }
+
+    /// By name, in any case.
+    pub fn parse(name: &str) -> Option<Algorithm> {
+        Algorithm::ALL.into_iter().find(|known| known.name().eq_ignore_ascii_case(name))
+    }
+
+    /// As FEAT tells: all, a star behind this one.
+    pub fn features(self) -> String {
+        let named = |known: Algorithm| format!("{}{}", known.name(), if known == self { "*" } else { "" });
+        Algorithm::ALL.map(named).join(";")
+    }
 }
 
 /// Answers about files.
@@ -276,6 +346,19 @@ pub enum FileAnswer {
     Done,
     /// One entry.
     Entry(Entry),
+    /// A name that is free.
+    Free(VirtualPath),
+    /// How many.
+    Bytes(u64),
+    /// A hash, in hex; lower case.
+    Hash {
+        /// Of the bytes from here
+        from: u64,
+        /// up to here, this one not included.
+        to: u64,
+        /// Two digits a byte.
+        hex: String,
+    },
     /// Entries of a folder; `more`: the list was cut at its bound.
     Entries {
         /// In folder order.
@@ -300,6 +383,10 @@ pub struct Entry {
     pub mode: u32,
     /// Hard links.
     pub links: u64,
+    /// Number of the owner.
+    pub uid: u32,
+    /// Number of the group.
+    pub gid: u32,
     /// Keyed hash of device and inode, for MLSx `unique`.
     pub unique: u64,
     /// What the session may do with it.
@@ -387,6 +474,10 @@ pub enum FileError {
     TooManyTransfers,
     #[error("File is busy")]
     Busy,
+    #[error("Too large to be hashed")]
+    TooLarge,
+    #[error("Time-out")]
+    TimedOut,
     #[error("Local error")]
     Io,
 }
@@ -418,6 +509,11 @@ pub enum TransferKind {
         path: VirtualPath,
         /// REST: write there, cut the rest; 0 replaces the file.
         offset: u64,
+    },
+    /// STOU: a new file.
+    Unique {
+        /// A name that was free a moment ago.
+        path: VirtualPath,
     },
     /// APPE.
     Append {

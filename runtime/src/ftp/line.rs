@@ -3,7 +3,12 @@
 //! A line ends at LF, whatever stands in it; a CR before that LF belongs to the end. Telnet sequences are
 //! taken out afterwards, so that no sequence can hide or forge a line end.
 
-/// One command line: no line end, no NUL, Telnet sequences removed, valid UTF-8.
+use std::borrow::Cow;
+
+use super::raw::from_bytes;
+
+/// One command line: no line end, no NUL, Telnet sequences removed; bytes that are no UTF-8 as
+/// [`super::raw`] has them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Line<'a>(pub(super) &'a str);
 
@@ -21,8 +26,6 @@ pub enum LineFault {
     TooLong,
     /// Holds a NUL.
     Nul,
-    /// Not UTF-8.
-    NotUtf8,
     /// A TLS record where a command should be.
     TlsRecord,
 }
@@ -39,6 +42,8 @@ pub struct LineReader {
     tail: usize,
     /// The line without an end was reported as a fault already; what is left of it is dropped.
     skipping: bool,
+    /// A line that was not UTF-8.
+    text: String,
     line_bytes_max: usize,
 }
 
@@ -49,7 +54,7 @@ const IAC: u8 = 0xff;
 impl LineReader {
     /// `line_bytes_max` counts the line end too.
     pub fn new(line_bytes_max: usize) -> LineReader {
-        LineReader { bytes: Vec::new(), start: 0, tail: 0, skipping: false, line_bytes_max }
+        LineReader { bytes: Vec::new(), start: 0, tail: 0, skipping: false, text: String::new(), line_bytes_max }
     }
 
     /// Takes bytes as they came.
@@ -89,7 +94,8 @@ impl LineReader {
         } else if ended {
             let from = self.start;
             self.start += length;
-            return Some(decode(&mut self.bytes[from..from + length - 1]));
+            self.text = String::new();
+            return Some(decode(&mut self.bytes[from..from + length - 1], &mut self.text));
         } else {
             return None;
         };
@@ -127,8 +133,8 @@ impl LineReader {
     }
 }
 
-/// Makes a line of raw bytes, in place.
-fn decode(raw: &mut [u8]) -> Result<Line<'_>, LineFault> {
+/// Makes a line of raw bytes, in place where it can be.
+fn decode<'a>(raw: &'a mut [u8], text: &'a mut String) -> Result<Line<'a>, LineFault> {
     let mut length = raw.len();
     if raw.last() == Some(&CR) {
         length -= 1;
@@ -137,7 +143,13 @@ fn decode(raw: &mut [u8]) -> Result<Line<'_>, LineFault> {
         length = strip_telnet(raw, length)?;
     }
     let line = without_stray_bytes(&raw[..length]);
-    std::str::from_utf8(line).map(Line).map_err(|_| LineFault::NotUtf8)
+    match from_bytes(line) {
+        Cow::Borrowed(line) => Ok(Line(line)),
+        Cow::Owned(line) => {
+            *text = line;
+            Ok(Line(text))
+        }
+    }
 }
 
 /// Takes Telnet sequences out of `raw[..length]` and makes CR NUL a CR (RFC 854); the new length.
@@ -217,9 +229,9 @@ mod tests {
     }
 
     #[test]
-    fn s_07_nul_and_bad_utf8_are_faults_and_the_next_line_is_fine() {
+    fn s_07_t_61_nul_is_a_fault_bad_utf8_is_kept_and_the_next_line_is_fine() {
         assert_eq!(lines(&[b"USER a\0b\r\nNOOP\r\n"]), [Err(LineFault::Nul), good("NOOP")]);
-        assert_eq!(lines(&[b"CWD \xc3\x28\nNOOP\n"]), [Err(LineFault::NotUtf8), good("NOOP")]);
+        assert_eq!(lines(&[b"CWD \xc3\x28\nNOOP\n"]), [good("CWD \u{10ffc3}("), good("NOOP")]);
         assert_eq!(lines(&[b"CWD \xc3\xa4\n"]), [good("CWD \u{e4}")]);
     }
 
@@ -228,9 +240,9 @@ mod tests {
         assert_eq!(lines(&[b"\xff\xf4\xff\xf2ABOR\r\n"]), [good("ABOR")]);
         assert_eq!(lines(&[b"\xf4\xffabor\r\n"]), [good("abor")]);
         assert_eq!(lines(&[b"NO\xff\xfd\x06OP\r\n"]), [good("NOOP")]);
-        assert_eq!(lines(&[b"CWD \xff\xffx\r\n"]), [Err(LineFault::NotUtf8)]);
+        assert_eq!(lines(&[b"CWD \xff\xffx\r\n"]), [good("CWD \u{10ffff}x")]);
         assert_eq!(lines(&[b"NOOP\xff\xfb\nQUIT\xff\r\n"]), [good("NOOP"), good("QUIT")]);
-        assert_eq!(lines(&[b"\xf4NOOP\r\n"]), [Err(LineFault::NotUtf8)]);
+        assert_eq!(lines(&[b"\xf4NOOP\r\n"]), [good("\u{10fff4}NOOP")]);
     }
 
     #[test]

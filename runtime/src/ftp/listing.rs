@@ -5,19 +5,22 @@ use crate::moment::Moment;
 
 use super::dates::Date;
 use super::effect::{Entry, EntryKind, May};
+use super::raw;
 
 /// Which RFC 3659 facts MLSx shows; chosen by OPTS MLST.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FactSet(pub(super) u8);
 
 /// The facts, in the order in which they are told.
-const FACTS: [&str; 6] = ["type", "perm", "size", "modify", "unique", "unix.mode"];
+const FACTS: [&str; 8] = ["type", "perm", "size", "modify", "unique", "unix.mode", "unix.uid", "unix.gid"];
 const TYPE: u8 = 1;
 const PERM: u8 = 1 << 1;
 const SIZE: u8 = 1 << 2;
 const MODIFY: u8 = 1 << 3;
 const UNIQUE: u8 = 1 << 4;
 const UNIX_MODE: u8 = 1 << 5;
+const UNIX_UID: u8 = 1 << 6;
+const UNIX_GID: u8 = 1 << 7;
 
 /// Half a Gregorian year: `ls` tells the time of day of what is younger.
 const RECENT_SECONDS: i64 = 15_778_476;
@@ -72,7 +75,7 @@ pub fn append_long(entry: &Entry, now: Moment, out: &mut Vec<u8>) {
 
 /// One line of NLST.
 pub fn append_name(prefix: &str, name: &[u8], out: &mut Vec<u8>) {
-    append_clean(prefix.as_bytes(), out);
+    append_clean(&raw::to_bytes(prefix), out);
     append_clean(name, out);
     out.extend_from_slice(b"\r\n");
 }
@@ -97,7 +100,7 @@ pub(super) fn append_facts_of(entry: &Entry, facts: FactSet, name: &[u8], out: &
         append_permissions(entry.what, entry.may, out);
         out.push(b';');
     }
-    if facts.has(SIZE) && entry.what == EntryKind::File {
+    if facts.has(SIZE) {
         out.extend_from_slice(b"size=");
         append_number(entry.size, 0, out);
         out.push(b';');
@@ -116,6 +119,13 @@ pub(super) fn append_facts_of(entry: &Entry, facts: FactSet, name: &[u8], out: &
         out.extend_from_slice(b"unix.mode=0");
         out.extend([6, 3, 0].map(|shift| digit(entry.mode >> shift & 7)));
         out.push(b';');
+    }
+    for (fact, name, number) in [(UNIX_UID, "unix.uid=", entry.uid), (UNIX_GID, "unix.gid=", entry.gid)] {
+        if facts.has(fact) {
+            out.extend_from_slice(name.as_bytes());
+            append_number(number.into(), 0, out);
+            out.push(b';');
+        }
     }
     out.push(b' ');
     append_clean(name, out);
@@ -209,6 +219,8 @@ mod tests {
             modified,
             mode: 0o100_640,
             links: 1,
+            uid: 1000,
+            gid: 100,
             unique: 0xab,
             may: May::ALL,
         }
@@ -283,7 +295,7 @@ mod tests {
     #[test]
     fn fact_sets_keep_the_servers_order() {
         assert_eq!(FactSet::parse("size;TYPE;nope").names(), "type;size;");
-        assert_eq!(FactSet::USUAL.features(), "type*;perm*;size*;modify*;unique*;unix.mode;");
+        assert_eq!(FactSet::USUAL.features(), "type*;perm*;size*;modify*;unique*;unix.mode;unix.uid;unix.gid;");
     }
 
     proptest! {

@@ -14,5 +14,6 @@ pub mod glob;
 pub mod line;
 pub mod listing;
 pub mod machine;
+pub mod raw;
 pub mod reply;
 pub mod table;

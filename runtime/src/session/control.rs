@@ -122,7 +122,7 @@ impl Control {
         let mut space = [std::mem::MaybeUninit::uninit(); READ_BYTES];
         let mut space = ReadBuf::uninit(&mut space);
         ready!(match self {
-            Control::Clear(stream) => Pin::new(stream).poll_read(cx, &mut space),
+            Control::Clear(stream) => poll_read_past_urgent(stream, cx, &mut space),
             Control::Tls(stream) => Pin::new(stream).poll_read(cx, &mut space),
             Control::Away => Poll::Ready(Ok(())),
         })?;
@@ -170,6 +170,22 @@ impl Control {
         };
         if let Some(stream) = stream {
             lingering.close(stream);
+        }
+    }
+}
+
+/// A read stops at urgent data (the ABOR of an old client) though more stands behind it. tokio's own read
+/// takes a buffer that was not filled for the end of what has come, and would wait for more.
+fn poll_read_past_urgent(stream: &TcpStream, cx: &mut Context<'_>, space: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    loop {
+        ready!(stream.poll_read_ready(cx))?;
+        match stream.try_read(space.initialize_unfilled()) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(error) => return Poll::Ready(Err(error)),
+            Ok(count) => {
+                space.advance(count);
+                return Poll::Ready(Ok(()));
+            }
         }
     }
 }

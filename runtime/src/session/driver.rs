@@ -5,8 +5,10 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use tokio::time::Instant;
+use tracing::debug;
 
 use super::control::{Control, Outbox, Turn};
 use super::counters::count;
@@ -22,7 +24,8 @@ use crate::data::{Opener, Throttle, may_connect};
 use crate::events::{Command, Kind, Occasion};
 use crate::ftp::command;
 use crate::ftp::effect::{
-    Answer, Effect, Ending, FileError, Input, Question, Ruled, Transfer, TransferEnd, TransferKind,
+    Answer, Effect, Ending, FileAnswer, FileError, FileQuestion, Input, Question, Ruled, Transfer, TransferEnd,
+    TransferKind,
 };
 use crate::ftp::line::{Line, LineFault, LineReader};
 use crate::ftp::machine::{Machine, MachineSettings};
@@ -138,7 +141,8 @@ impl Driver {
 
     /// What is left to do at the end: the last replies, the farewell, the outcome.
     async fn end(&mut self, outcome: Outcome) -> Outcome {
-        if matches!(outcome, Outcome::Ended(_)) {
+        // A client that has said its close_notify may wait for ours.
+        if matches!(outcome, Outcome::Ended(_) | Outcome::Left) {
             let limits = &self.closing.house.settings.timeouts;
             let (control, lines, out) = (&mut self.control, &mut self.lines, &mut self.out);
             let flushed = async {
@@ -251,11 +255,12 @@ impl Driver {
     /// The wait that ends first.
     fn deadline(&self) -> (Instant, Wait) {
         let limits = &self.closing.house.settings.timeouts;
-        let mut first = match (self.machine.logged_in(), self.machine.transfer_running()) {
-            (false, _) => (self.started + limits.login, Wait::Login),
-            (true, false) => (self.active + limits.idle, Wait::Idle),
+        let idle = self.machine.idle_seconds().map_or(limits.idle, |seconds| Duration::from_secs(seconds.into()));
+        let mut first = match (self.machine.transfer_running(), self.machine.logged_in()) {
             // A transfer has waits of its own.
-            (true, true) => (Instant::now() + limits.idle, Wait::Idle),
+            (true, _) => (Instant::now() + idle, Wait::Idle),
+            (false, true) => (self.active + idle, Wait::Idle),
+            (false, false) => (self.started + limits.login, Wait::Login),
         };
         if !self.out.is_empty() {
             let taken = (self.taken + limits.reply_stall, Wait::ReplyStall);
@@ -381,13 +386,20 @@ impl Driver {
                     None
                 }
                 Effect::Logout => {
-                    self.root = None;
+                    // Whoever had logged in has the whole time for the next login.
+                    if self.root.take().is_some() {
+                        self.started = Instant::now();
+                    }
                     self.member = None;
                     self.closing.entry.forget();
                     None
                 }
                 Effect::Limit(limit) => {
                     Box::pin(ruling::limit_reached(self.house(), self.entry(), limit)).await;
+                    None
+                }
+                Effect::ClientName(name) => {
+                    debug!(connection = self.entry().id, client = name, "session.client");
                     None
                 }
                 Effect::Transfer(transfer) => self.start(transfer),
@@ -469,8 +481,8 @@ impl Driver {
                 let kind = Kind::ProtocolMismatch(protocol.to_owned());
                 Answer::Ruled(ruled(ruling::permit(&house, &entry, kind).await))
             }
-            Question::File(question) => Answer::File(match &self.root {
-                Some(root) => root.answer(question).await,
+            Question::File(question) => Answer::File(match self.root.clone() {
+                Some(root) => look_up(&root, question, &house, &entry).await,
                 None => Err(FileError::Denied),
             }),
             Question::Listen { extended } => {
@@ -535,6 +547,23 @@ const fn limit_of(ending: Ending) -> Option<&'static str> {
         Ending::TooManyTries => Some("login-tries"),
         Ending::TooManyUnknown => Some("unknown-commands"),
         _ => None,
+    }
+}
+
+/// A hash takes its time, but not more than it may, and nobody who is to end waits for it.
+async fn look_up(root: &Root, question: FileQuestion, house: &House, entry: &Entry) -> Result<FileAnswer, FileError> {
+    if !matches!(question, FileQuestion::Hash(_)) {
+        return root.answer(question).await;
+    }
+    tokio::select! {
+        hashed = waits::within(&house.settings.timeouts, Wait::Hash, root.answer(question)) => {
+            hashed.unwrap_or(Err(FileError::TimedOut))
+        }
+        () = entry.changed.notified() => {
+            // It is told right behind this answer.
+            entry.changed.notify_one();
+            Err(FileError::TimedOut)
+        }
     }
 }
 

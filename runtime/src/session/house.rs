@@ -1,6 +1,7 @@
 //! What a session may use: one narrow handle for each thing.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::Semaphore;
 
@@ -11,7 +12,7 @@ use super::registry::{Entry, Registry};
 use crate::admin::TransferLog;
 use crate::auth::{AttemptTags, Login};
 use crate::config::Settings;
-use crate::config::settings::{Host, Listen, ListenTls, StoreEngine};
+use crate::config::settings::{Ascii, Host, Listen, ListenTls, StoreEngine};
 use crate::data::{Lingering, Rate};
 use crate::events::{Label, Recent};
 use crate::ftp::machine::MachineSettings;
@@ -82,6 +83,10 @@ pub(super) struct Names {
     pub(super) servers: Vec<Label>,
 }
 
+fn whole_seconds(span: Duration) -> u32 {
+    span.as_secs().try_into().unwrap_or(u32::MAX)
+}
+
 impl House {
     /// Ready for the first connection.
     pub fn new(settings: Arc<Settings>, handles: Handles) -> Arc<House> {
@@ -101,6 +106,9 @@ impl House {
                 password_bytes: limits.password_bytes,
                 queued_commands: limits.queued_commands,
                 active_mode: listener.active,
+                ascii_passthrough: settings.files.ascii == Ascii::Passthrough,
+                idle_seconds: whole_seconds(settings.timeouts.idle),
+                idle_seconds_max: whole_seconds(limits.idle_longest),
             })
         };
         let machines = settings

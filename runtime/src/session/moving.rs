@@ -72,7 +72,7 @@ fn counter(what: &TransferKind, entry: &Entry) -> u64 {
 const fn named_direction(what: &TransferKind) -> Direction {
     match what {
         TransferKind::Download { .. } => Direction::Download,
-        TransferKind::Upload { .. } | TransferKind::Append { .. } => Direction::Upload,
+        TransferKind::Upload { .. } | TransferKind::Unique { .. } | TransferKind::Append { .. } => Direction::Upload,
         TransferKind::Listing { .. } => Direction::Listing,
     }
 }
@@ -81,10 +81,11 @@ fn named(what: &TransferKind) -> (Direction, String) {
     let path = match what {
         TransferKind::Download { path, .. }
         | TransferKind::Upload { path, .. }
+        | TransferKind::Unique { path }
         | TransferKind::Append { path }
         | TransferKind::Listing { path, .. } => path,
     };
-    (named_direction(what), events::plain(path.as_str(), PATH_BYTES_MAX))
+    (named_direction(what), events::plain(&path.shown(), PATH_BYTES_MAX))
 }
 
 /// Longest path that an event tells; longer ones are cut.

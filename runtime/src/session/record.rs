@@ -35,10 +35,10 @@ impl File {
         let (direction, path, offset) = match what {
             TransferKind::Download { path, offset } => (admin::Direction::Download, path, *offset),
             TransferKind::Upload { path, offset } => (admin::Direction::Upload, path, *offset),
-            TransferKind::Append { path } => (admin::Direction::Upload, path, 0),
+            TransferKind::Unique { path } | TransferKind::Append { path } => (admin::Direction::Upload, path, 0),
             TransferKind::Listing { .. } => return None,
         };
-        Some(File { direction, path: path.as_str().to_owned(), offset })
+        Some(File { direction, path: path.shown(), offset })
     }
 
     fn count(&self, entry: &Entry) -> u64 {

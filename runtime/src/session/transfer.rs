@@ -14,6 +14,7 @@ use crate::events::Kind;
 use crate::ftp::effect::{Entry as FileEntry, FileError, ListForm, Transfer, TransferEnd, TransferKind};
 use crate::ftp::glob::glob_matches;
 use crate::ftp::listing::{append_facts, append_long, append_name};
+use crate::ftp::raw;
 use crate::moment::Moment;
 use crate::tls::{DataKeys, Direction};
 use crate::vfs::{Detail, Download, Listing, Root, Upload};
@@ -30,7 +31,7 @@ pub(super) enum Opened {
 pub(super) struct Lines {
     listing: Listing,
     form: ListForm,
-    glob: Option<String>,
+    glob: Option<Vec<u8>>,
     hidden: bool,
     prefix: String,
 }
@@ -42,6 +43,7 @@ pub(super) async fn open(root: &Root, what: TransferKind) -> Result<Opened, File
             root.open_download(&path, offset).map(|file| Opened::Download { file, offset })
         }
         TransferKind::Upload { path, offset } => root.open_upload(&path, offset).await.map(Opened::Upload),
+        TransferKind::Unique { path } => root.open_unique(&path).await.map(Opened::Upload),
         TransferKind::Append { path } => root.open_append(&path).await.map(Opened::Upload),
         TransferKind::Listing { path, form, glob, hidden, prefix } => {
             let detail = if form == ListForm::Names { Detail::Names } else { Detail::Full };
@@ -49,6 +51,7 @@ pub(super) async fn open(root: &Root, what: TransferKind) -> Result<Opened, File
             if matches!(form, ListForm::Facts(_)) && !listing.is_folder() {
                 return Err(FileError::NotAFolder);
             }
+            let glob = glob.map(|glob| raw::to_bytes(&glob).into_owned());
             Ok(Opened::Listing(Box::new(Lines { listing, form, glob, hidden, prefix })))
         }
     }
@@ -204,6 +207,6 @@ impl Lines {
         let dotted = entry.name.starts_with(b".");
         !self.listing.is_folder()
             || self.glob.as_ref().is_none_or(|glob| glob_matches(glob, &entry.name))
-                && (!dotted || self.hidden || self.glob.as_ref().is_some_and(|glob| glob.starts_with('.')))
+                && (!dotted || self.hidden || self.glob.as_ref().is_some_and(|glob| glob.starts_with(b".")))
     }
 }

@@ -44,6 +44,10 @@ impl Download {
         self.size
     }
 
+    pub(super) fn file(&self) -> &Arc<File> {
+        &self.file
+    }
+
     /// Fills `block` up to its length from a position; says how many bytes there were, 0 at the end. What
     /// the page cache holds is copied at once; for the rest the disk is awaited on another thread. If the
     /// future is dropped, `block` may be left empty.

@@ -43,6 +43,8 @@ pub(super) fn entry(name: Vec<u8>, stat: &Stat, rights: Rights, uniques: &Unique
         modified: stat.st_mtime as i64,
         mode: stat.st_mode,
         links: stat.st_nlink as u64,
+        uid: stat.st_uid,
+        gid: stat.st_gid,
         unique: uniques.of(stat),
         may: may(what, rights),
     }
@@ -52,7 +54,7 @@ pub(super) fn entry(name: Vec<u8>, stat: &Stat, rights: Rights, uniques: &Unique
 pub(super) fn name_only(name: Vec<u8>, what: FileType, rights: Rights) -> Entry {
     let what = kind_of(what);
     let may = may(what, rights);
-    Entry { name, what, size: 0, modified: 0, mode: 0, links: 0, unique: 0, may }
+    Entry { name, what, size: 0, modified: 0, mode: 0, links: 0, uid: 0, gid: 0, unique: 0, may }
 }
 
 fn may(what: EntryKind, rights: Rights) -> May {

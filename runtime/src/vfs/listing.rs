@@ -57,12 +57,12 @@ impl Listing {
         visible(path)?;
         match root.open(path.beneath(), OpenOptions::new().read(true), OFlags::DIRECTORY) {
             Ok(handle) => {
-                let folder = Folder { root: root.clone(), handle, path: path.beneath().into(), detail };
+                let folder = Folder { root: root.clone(), handle, path: PathBuf::from(&*path.beneath()), detail };
                 Ok(Listing { rest: Rest::Folder(Arc::new(folder)), is_folder: true, seen: Vec::new(), seen_told: true })
             }
             Err(Fault::NotAFolder) => {
                 let stat = root.look(path.beneath())?;
-                let name = path.name().ok_or(Fault::NotAFolder)?.as_bytes().to_vec();
+                let name = path.os_name().ok_or(Fault::NotAFolder)?.as_bytes().to_vec();
                 let file = entry::entry(name, &stat, root.rights, &root.files.uniques);
                 Ok(Listing { rest: Rest::File(Some(file)), is_folder: false, seen: Vec::new(), seen_told: true })
             }

@@ -12,6 +12,7 @@
 pub mod download;
 mod entry;
 mod fault;
+mod hash;
 mod leftover;
 pub mod listing;
 pub mod path;

@@ -1,9 +1,15 @@
 //! The one normaliser: what a client calls a path becomes a [`VirtualPath`] or an error, here and nowhere else.
 
+use std::borrow::Cow;
+use std::ffi::{OsStr, OsString};
 use std::fmt;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+
+use crate::ftp::raw;
 
 /// An absolute path as the client sees it: starts with `/`, has no empty part, no `.`, no `..`, no NUL,
-/// no control characters, at most [`VirtualPath::BYTES_MAX`] bytes, each part at most 255.
+/// no control characters, at most [`VirtualPath::BYTES_MAX`] bytes, each part at most 255. Bytes that are no
+/// UTF-8 stand in it as [`raw`] has them.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct VirtualPath(String);
 
@@ -45,12 +51,12 @@ impl VirtualPath {
                 ".." => {
                     parts.pop();
                 }
-                part if part.len() > Self::PART_BYTES_MAX => return Err(PathError::TooLong),
+                part if raw::length(part) > Self::PART_BYTES_MAX => return Err(PathError::TooLong),
                 part => parts.push(part),
             }
         }
         let joined = format!("/{}", parts.join("/"));
-        if joined.len() > Self::BYTES_MAX { Err(PathError::TooLong) } else { Ok(VirtualPath(joined)) }
+        if raw::length(&joined) > Self::BYTES_MAX { Err(PathError::TooLong) } else { Ok(VirtualPath(joined)) }
     }
 
     /// The folder above; the root's is the root.
@@ -82,9 +88,26 @@ impl VirtualPath {
         &self.0
     }
 
-    /// The text without the leading `/`; `.` for the root. What is opened beneath a root folder.
-    pub fn beneath(&self) -> &str {
-        if self.0 == "/" { "." } else { &self.0[1..] }
+    /// For logs and events: a byte that is no UTF-8 is a replacement character.
+    pub fn shown(&self) -> String {
+        String::from_utf8_lossy(&raw::to_bytes(&self.0)).into_owned()
+    }
+
+    /// Without the leading `/`; `.` for the root. What is opened beneath a root folder.
+    pub(super) fn beneath(&self) -> Cow<'_, OsStr> {
+        os_text(if self.0 == "/" { "." } else { &self.0[1..] })
+    }
+
+    /// The last part as the disk has it.
+    pub(super) fn os_name(&self) -> Option<Cow<'_, OsStr>> {
+        self.name().map(os_text)
+    }
+}
+
+fn os_text(text: &str) -> Cow<'_, OsStr> {
+    match raw::to_bytes(text) {
+        Cow::Borrowed(bytes) => Cow::Borrowed(OsStr::from_bytes(bytes)),
+        Cow::Owned(bytes) => Cow::Owned(OsString::from_vec(bytes)),
     }
 }
 
@@ -147,6 +170,6 @@ mod tests {
         assert_eq!(path.parent().as_str(), "/a");
         assert_eq!(path.parent().parent().parent(), VirtualPath::root());
         assert_eq!(VirtualPath::root().name(), None);
-        assert_eq!(VirtualPath::root().beneath(), ".");
+        assert_eq!(VirtualPath::root().beneath(), OsStr::new("."));
     }
 }

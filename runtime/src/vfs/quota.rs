@@ -97,7 +97,6 @@ impl Quota {
     }
 
     /// Bytes that may still come.
-    #[cfg(test)]
     pub(super) fn left(&self) -> u64 {
         let used = self.usage.bytes.load(Ordering::Relaxed);
         let full = self.entries.is_some_and(|most| self.usage.entries.load(Ordering::Relaxed) >= most);

@@ -1,22 +1,27 @@
 //! A user's root folder, and everything that is asked beneath it.
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
 
-use cap_std::fs::{Dir, File, OpenOptions, OpenOptionsExt};
+use cap_std::fs::{Dir, File, OpenOptions, OpenOptionsExt, Permissions};
 use rustix::fs::{
     Access, AtFlags, OFlags, RenameFlags, Stat, Timespec, Timestamps, UTIME_OMIT, renameat, renameat_with,
 };
 use rustix::io::Errno;
+use tokio::sync::Semaphore;
 use tracing::warn;
 
 use super::entry::{self, Uniques};
 use super::fault::Fault;
 use super::quota::{Books, Quota};
-use super::{Detail, Download, Listing, Upload, VirtualPath, aside, leftover, upload};
+use super::{Detail, Download, Listing, Upload, VirtualPath, aside, hash, leftover, upload};
 use crate::auth::{Permit, Rights};
 use crate::config::settings;
-use crate::ftp::effect::{Entry, EntryKind, FileAnswer, FileError, FileQuestion};
+use crate::ftp::effect::{Change, Entry, EntryKind, FileAnswer, FileError, FileQuestion, HashJob};
+use crate::ftp::raw;
 use crate::moment::Moment;
 
 /// What all roots share: `[files]`, and the key of MLSx's `unique`. Built once at the start.
@@ -25,12 +30,14 @@ pub struct Files {
     pub(super) settings: settings::Files,
     pub(super) uniques: Uniques,
     books: Books,
+    hashes: Arc<Semaphore>,
 }
 
 impl Files {
     /// With `[files]` in force.
     pub fn new(settings: &settings::Files) -> Files {
-        Files { settings: settings.clone(), uniques: Uniques::default(), books: Books::default() }
+        let hashes = Arc::new(Semaphore::new(settings.hashes_at_once));
+        Files { settings: settings.clone(), uniques: Uniques::default(), books: Books::default(), hashes }
     }
 }
 
@@ -112,8 +119,8 @@ impl Root {
     /// Whose the question is, with its paths as they are called there.
     fn locate(&self, question: &mut FileQuestion) -> Result<Arc<Inner>, FileError> {
         let path = match question {
-            // Finds its place itself.
-            FileQuestion::Entries(_) => return Ok(self.inner.clone()),
+            // They find their place themselves.
+            FileQuestion::Entries(_) | FileQuestion::FreeName(_) => return Ok(self.inner.clone()),
             FileQuestion::Rename { from, to } => {
                 let (place, path) = self.place(to);
                 if !Arc::ptr_eq(place, self.place(from).0) {
@@ -128,7 +135,9 @@ impl Root {
             | FileQuestion::Delete(path)
             | FileQuestion::MakeFolder(path)
             | FileQuestion::RemoveFolder(path)
-            | FileQuestion::SetModified(path, _) => path,
+            | FileQuestion::Room(path)
+            | FileQuestion::Change(path, _)
+            | FileQuestion::Hash(HashJob { path, .. }) => path,
         };
         let (place, inside) = self.place(path);
         *path = inside;
@@ -161,7 +170,10 @@ impl Root {
             FileQuestion::MakeFolder(path) => aside(move || inner.make_folder(&path)).await?,
             FileQuestion::RemoveFolder(path) => aside(move || inner.remove_folder(&path)).await?,
             FileQuestion::Rename { from, to } => aside(move || inner.rename(&from, &to)).await?,
-            FileQuestion::SetModified(path, at) => aside(move || inner.set_modified(&path, at)).await?,
+            FileQuestion::Change(path, change) => aside(move || inner.change(&path, change)).await?,
+            FileQuestion::FreeName(path) => return self.free_name(&path),
+            FileQuestion::Room(path) => return aside(move || inner.room(&path)).await,
+            FileQuestion::Hash(job) => return inner.hash(&job).await,
         }
         Ok(FileAnswer::Done)
     }
@@ -194,6 +206,14 @@ impl Root {
         self.open_to_write(path, upload::Plan::Append).await
     }
 
+    /// Opens a new file to be written, under a name that is free.
+    ///
+    /// # Errors
+    /// `FileError`; at the commit `NotReplaceable` if the name was taken meanwhile.
+    pub async fn open_unique(&self, path: &VirtualPath) -> Result<Upload, FileError> {
+        self.open_to_write(path, upload::Plan::Fresh).await
+    }
+
     /// Opens a folder to be listed, or a file, which lists as itself.
     ///
     /// # Errors
@@ -209,6 +229,20 @@ impl Root {
         inner.allowed(inner.rights.upload())?;
         let inner = inner.clone();
         aside(move || Upload::open(&inner, &path, plan)).await
+    }
+
+    /// A name that begins as the one that was typed. Nobody else is kept from it, but it has 64 random bits.
+    fn free_name(&self, path: &VirtualPath) -> Result<FileAnswer, FileError> {
+        let name = upload::unique_name(path.name().ok_or(FileError::IsAFolder)?)?;
+        let free = path.parent().join(&name).map_err(|_| FileError::BadName)?;
+        let (inner, inside) = self.place(&free);
+        inner.allowed(inner.rights.write)?;
+        creatable(path)?;
+        match inner.look(inside.beneath()) {
+            Err(FileError::NotFound) => Ok(FileAnswer::Free(free)),
+            Ok(_) => Err(FileError::Exists),
+            Err(fault) => Err(fault),
+        }
     }
 
     async fn entries(&self, path: &VirtualPath) -> Result<FileAnswer, FileError> {
@@ -259,7 +293,7 @@ impl Inner {
     fn facts(&self, path: &VirtualPath) -> Result<FileAnswer, Fault> {
         visible(path)?;
         let stat = self.look(path.beneath())?;
-        let name = path.name().unwrap_or("/").as_bytes().to_vec();
+        let name = path.os_name().map_or(b"/".to_vec(), |name| name.as_bytes().to_vec());
         let mut entry = entry::entry(name, &stat, self.rights, &self.files.uniques);
         if path.name().is_none() {
             (entry.may.delete, entry.may.rename) = (false, false);
@@ -289,7 +323,8 @@ impl Inner {
                 quota.give_entry();
             }
         })?;
-        Ok(())
+        // Between the two it is the server's alone, or as the process has it.
+        self.set_mode(path, 0o777 & !self.files.settings.umask)
     }
 
     fn remove_folder(&self, path: &VirtualPath) -> Result<(), Fault> {
@@ -330,14 +365,50 @@ impl Inner {
             self.gone(replaced);
             return Ok(());
         }
-        let (Some(old), Some(new)) = (from.name(), to.name()) else { return Err(Fault::Denied) };
+        let (Some(old), Some(new)) = (from.os_name(), to.os_name()) else { return Err(Fault::Denied) };
         let (source, target) = (self.dir.open_dir(from.parent().beneath())?, self.dir.open_dir(to.parent().beneath())?);
-        move_unless_there(&source, old, &target, new)
+        move_unless_there(&source, &old, &target, &new)
+    }
+
+    fn change(&self, path: &VirtualPath, change: Change) -> Result<(), Fault> {
+        self.allowed(change.modified.is_none() || self.rights.upload())?;
+        self.allowed(change.mode.is_none() || self.rights.chmod)?;
+        visible(path)?;
+        if let Some(at) = change.modified {
+            self.set_modified(path, at)?;
+        }
+        match change.mode.map(|mode| mode & 0o777) {
+            Some(mode) => match entry::kind(self.look(path.beneath())?.st_mode) {
+                EntryKind::File | EntryKind::Folder => self.set_mode(path, mode),
+                EntryKind::Other => Err(Fault::NotRegular),
+            },
+            None => Ok(()),
+        }
+    }
+
+    fn set_mode(&self, path: &VirtualPath, mode: u16) -> Result<(), Fault> {
+        let permissions = Permissions::from_std(PermissionsExt::from_mode(mode.into()));
+        Ok(self.dir.set_permissions(path.beneath(), permissions)?)
+    }
+
+    async fn hash(&self, job: &HashJob) -> Result<FileAnswer, Fault> {
+        self.allowed(self.rights.read)?;
+        let file = Download::open(self, &job.path, 0)?;
+        let _place = self.files.hashes.acquire().await.map_err(|_| Fault::Io)?;
+        hash::hash(&file, job, self.files.settings.hash_bytes).await
+    }
+
+    /// Bytes that the file system has for this server, or the quota for this user.
+    fn room(&self, path: &VirtualPath) -> Result<FileAnswer, Fault> {
+        visible(path)?;
+        let options = &mut OpenOptions::new();
+        let handle = self.dir.open_with(path.beneath(), options.read(true).custom_flags(OFlags::PATH.bits() as i32))?;
+        let facts = rustix::fs::fstatvfs(&handle)?;
+        let free = facts.f_bavail.saturating_mul(facts.f_frsize);
+        Ok(FileAnswer::Bytes(self.quota.as_ref().map_or(free, |quota| quota.left().min(free))))
     }
 
     fn set_modified(&self, path: &VirtualPath, at: Moment) -> Result<(), Fault> {
-        self.allowed(self.rights.upload())?;
-        visible(path)?;
         let file = self.open(path.beneath(), OpenOptions::new().read(true), OFlags::empty())?;
         if entry::kind(rustix::fs::fstat(&file)?.st_mode) == EntryKind::Other {
             return Err(Fault::NotRegular);
@@ -362,7 +433,7 @@ impl Inner {
 }
 
 /// Renames, but onto nothing that is there: in one step where the file system can do that.
-pub(super) fn move_unless_there(source: &Dir, old: &str, target: &Dir, new: &str) -> Result<(), Fault> {
+pub(super) fn move_unless_there(source: &Dir, old: &OsStr, target: &Dir, new: &OsStr) -> Result<(), Fault> {
     let done = match renameat_with(source, old, target, new, RenameFlags::NOREPLACE) {
         Err(Errno::INVAL | Errno::NOSYS) => match target.symlink_metadata(new) {
             Ok(_) => Err(Errno::EXIST),
@@ -381,7 +452,11 @@ pub(super) fn visible(path: &VirtualPath) -> Result<(), Fault> {
     if path.name().is_some_and(|name| upload::is_temporary(name.as_bytes())) { Err(Fault::NotFound) } else { Ok(()) }
 }
 
-/// Nor is anything made under a name that would hide it.
+/// Nor is anything made under a name that would hide it, or that is no UTF-8: such names come with files
+/// from elsewhere, and are not made more.
 pub(super) fn creatable(path: &VirtualPath) -> Result<(), Fault> {
+    if path.name().is_some_and(raw::has_raw) {
+        return Err(Fault::BadName);
+    }
     visible(path).map_err(|_| Fault::BadName)
 }

@@ -15,7 +15,7 @@ use super::path::VirtualPath;
 use super::quota::Account;
 use super::root::{Inner, creatable, move_unless_there};
 use super::{aside, leftover};
-use crate::config::settings::Fsync;
+use crate::config::settings::{self, Fsync, Partial};
 use crate::ftp::effect::{EntryKind, FileError};
 
 /// How the file is opened.
@@ -27,10 +27,13 @@ pub(super) enum Plan {
     GoOn(u64),
     /// The end of the file that is there, or of a new one.
     Append,
+    /// A new file, which takes nobody's place.
+    Fresh,
 }
 
 /// A file, open for writing. Dropped without [`Upload::commit`], a replacement vanishes and the old file is
-/// as it was; in place, what was written stays, so that the client can go on from there.
+/// as it was, or its part takes its place, as `files.partial` says; in place, what was written stays. So the
+/// client can go on from there.
 #[derive(Debug)]
 pub struct Upload {
     file: Arc<File>,
@@ -38,6 +41,7 @@ pub struct Upload {
     fsync: Fsync,
     /// What it takes of a quota.
     account: Option<Account>,
+    partial: Partial,
 }
 
 #[derive(Clone, Debug)]
@@ -63,9 +67,9 @@ impl Upload {
     pub(super) fn open(root: &Inner, path: &VirtualPath, plan: Plan) -> Result<Upload, Fault> {
         creatable(path)?;
         let name = path.name().ok_or(Fault::IsAFolder)?;
-        let fsync = root.files.settings.fsync;
-        if plan == Plan::Replace {
-            return Upload::hidden(root, path, name, fsync);
+        let (fsync, partial) = (root.files.settings.fsync, root.files.settings.partial);
+        if matches!(plan, Plan::Replace | Plan::Fresh) {
+            return Upload::hidden(root, path, name, plan == Plan::Fresh);
         }
         let rights = root.rights;
         let is_new = || plan == Plan::Append && root.look(path.beneath()).is_err();
@@ -87,34 +91,35 @@ impl Upload {
                 root.allowed(rights.append && offset == size)?;
                 Place::End
             }
-            (Plan::Append | Plan::Replace, _) => Place::End,
+            (Plan::Append | Plan::Replace | Plan::Fresh, _) => Place::End,
         };
         let credit = match place {
             Place::At { next, .. } => size.saturating_sub(next),
             Place::Hidden(_) | Place::End => 0,
         };
         let account = account.map(|account| account.opened(credit));
-        Ok(Upload { file: Arc::new(file.into_std()), place, fsync, account })
+        Ok(Upload { file: Arc::new(file.into_std()), place, fsync, partial, account })
     }
 
     /// What is there may be replaced if it is a regular file, and hands on its mode; a symlink is replaced
     /// itself, whatever it leads to.
-    fn hidden(root: &Inner, path: &VirtualPath, name: &str, fsync: Fsync) -> Result<Upload, Fault> {
-        let rights = root.rights;
+    fn hidden(root: &Inner, path: &VirtualPath, name: &str, fresh: bool) -> Result<Upload, Fault> {
+        let (rights, settings) = (root.rights, &root.files.settings);
         let mut old = None;
         let mode = match root.look(path.beneath()) {
+            Ok(_) if fresh => return Err(Fault::Exists),
             Ok(stat) => match entry::kind(stat.st_mode) {
                 EntryKind::File => {
                     root.allowed(rights.overwrite)?;
                     old = Some(stat.st_size.try_into().unwrap_or(0));
-                    Some(Mode::from_raw_mode(stat.st_mode))
+                    Mode::from_raw_mode(stat.st_mode)
                 }
                 EntryKind::Folder => return Err(Fault::IsAFolder),
                 EntryKind::Other => return Err(Fault::NotRegular),
             },
             Err(Fault::NotFound) => {
                 root.allowed(rights.write)?;
-                None
+                new_mode(settings)
             }
             Err(fault) => return Err(fault),
         };
@@ -122,13 +127,12 @@ impl Upload {
         let folder = root.dir.open_dir(path.parent().beneath())?;
         let temporary = temporary_name(name)?;
         let file = folder.open_with(&temporary, OpenOptions::new().write(true).create_new(true).mode(0o666))?;
-        let hidden = Hidden { folder, temporary, name: name.to_owned(), replaces: rights.overwrite };
+        let hidden = Hidden { folder, temporary, name: name.to_owned(), replaces: rights.overwrite && !fresh };
         let file = Arc::new(file.into_std());
-        let upload = Upload { file, place: Place::Hidden(Some(Arc::new(hidden))), fsync, account };
+        let place = Place::Hidden(Some(Arc::new(hidden)));
+        let upload = Upload { file, place, fsync: settings.fsync, partial: settings.partial, account };
         leftover::claim(&upload.file)?;
-        if let Some(mode) = mode {
-            rustix::fs::fchmod(&upload.file, mode)?;
-        }
+        rustix::fs::fchmod(&upload.file, mode)?;
         Ok(upload)
     }
 
@@ -162,13 +166,14 @@ impl Upload {
         aside(move || self.finish()).await
     }
 
-    /// Gives up: as a drop, but what was hidden is gone when this returns.
+    /// Gives up: as a drop, but what was hidden has gone or come to light when this returns.
     pub async fn abandon(mut self) {
         if let Place::Hidden(hidden) = &mut self.place
             && let Some(hidden) = hidden.take()
         {
             // The client is not told: it may be gone, and the folder may be as well.
-            let _ = aside(move || Ok(hidden.folder.remove_file(&hidden.temporary)?)).await;
+            let (file, partial, account) = (self.file.clone(), self.partial, self.account.take());
+            let _ = aside(move || hidden.give_up(&file, partial, account)).await;
         }
     }
 
@@ -187,12 +192,7 @@ impl Upload {
             return Ok(());
         };
         if let Some(place) = hidden.as_ref() {
-            let moved = if place.replaces {
-                place.folder.rename(&place.temporary, &place.folder, &place.name).map_err(Fault::from)
-            } else {
-                move_unless_there(&place.folder, &place.temporary, &place.folder, &place.name)
-            };
-            if let Err(fault) = moved {
+            if let Err(fault) = place.come_to_light() {
                 // Gone before the client hears of it.
                 let _ = place.folder.remove_file(&place.temporary);
                 *hidden = None;
@@ -210,6 +210,31 @@ impl Upload {
     }
 }
 
+impl Hidden {
+    fn come_to_light(&self) -> Result<(), Fault> {
+        if self.replaces {
+            return Ok(self.folder.rename(&self.temporary, &self.folder, &self.name)?);
+        }
+        move_unless_there(&self.folder, self.temporary.as_ref(), &self.folder, self.name.as_ref())
+    }
+
+    /// What is empty is no part.
+    fn give_up(&self, file: &File, partial: Partial, account: Option<Account>) -> Result<(), Fault> {
+        if partial == Partial::Keep && file.metadata()?.len() > 0 && self.come_to_light().is_ok() {
+            if let Some(account) = account {
+                account.settle();
+            }
+            return Ok(());
+        }
+        Ok(self.folder.remove_file(&self.temporary)?)
+    }
+}
+
+/// The mode of a new file, whatever the process's own mask is.
+fn new_mode(settings: &settings::Files) -> Mode {
+    Mode::from_raw_mode((0o666 & !settings.umask).into())
+}
+
 fn to_write() -> OpenOptions {
     let mut options = OpenOptions::new();
     options.write(true).mode(0o666);
@@ -220,12 +245,18 @@ fn to_write() -> OpenOptions {
 fn open_to_append(root: &Inner, path: &VirtualPath) -> Result<cap_std::fs::File, Fault> {
     let rights = root.rights;
     let open = |options: &mut OpenOptions| root.open(path.beneath(), options.append(true), OFlags::empty());
+    let make = || {
+        let file = open(to_write().create_new(true))?;
+        rustix::fs::fchmod(&file, new_mode(&root.files.settings))?;
+        Ok(file)
+    };
     match (rights.write, rights.append) {
-        (true, true) => open(to_write().create(true)),
-        (true, false) => open(to_write().create_new(true)).map_err(|fault| match fault {
-            Fault::Exists => Fault::Denied,
-            fault => fault,
-        }),
+        // Somebody else may make it in between.
+        (true, true) => match make() {
+            Err(Fault::Exists) => open(&mut to_write()),
+            made => made,
+        },
+        (true, false) => make().map_err(|fault| if fault == Fault::Exists { Fault::Denied } else { fault }),
         (false, true) => open(&mut to_write()),
         (false, false) => Err(Fault::Denied),
     }
@@ -255,12 +286,14 @@ impl Place {
 impl Drop for Upload {
     fn drop(&mut self) {
         let Place::Hidden(Some(hidden)) = &mut self.place else { return };
-        let hidden = hidden.clone();
+        let (hidden, file, partial, account) = (hidden.clone(), self.file.clone(), self.partial, self.account.take());
         // To give a large file's blocks back takes the disk a while.
-        let remove = move || drop(hidden.folder.remove_file(&hidden.temporary));
+        let give_up = move || {
+            let _ = hidden.give_up(&file, partial, account);
+        };
         match tokio::runtime::Handle::try_current() {
-            Ok(runtime) => drop(runtime.spawn_blocking(remove)),
-            Err(_) => remove(),
+            Ok(runtime) => drop(runtime.spawn_blocking(give_up)),
+            Err(_) => give_up(),
         }
     }
 }
@@ -271,11 +304,21 @@ const RANDOM_BYTES: usize = 8;
 
 /// `.NAME.portcullis-0123456789abcdef.part`, NAME cut so that the whole fits in a name.
 fn temporary_name(name: &str) -> Result<String, Fault> {
-    let mut random = [0; RANDOM_BYTES];
-    aws_lc_rs::rand::fill(&mut random).map_err(|_| Fault::Io)?;
     let room = VirtualPath::PART_BYTES_MAX - 1 - MARK.len() - 2 * RANDOM_BYTES - END.len();
     let kept = &name[..name.floor_char_boundary(room)];
-    Ok(format!(".{kept}{MARK}{:016x}{END}", u64::from_be_bytes(random)))
+    Ok(format!(".{kept}{MARK}{:016x}{END}", random()?))
+}
+
+/// `NAME.0123456789abcdef`, NAME cut so that the whole fits in a name.
+pub(super) fn unique_name(name: &str) -> Result<String, Fault> {
+    let kept = &name[..name.floor_char_boundary(VirtualPath::PART_BYTES_MAX - 1 - 2 * RANDOM_BYTES)];
+    Ok(format!("{kept}.{:016x}", random()?))
+}
+
+fn random() -> Result<u64, Fault> {
+    let mut random = [0; RANDOM_BYTES];
+    aws_lc_rs::rand::fill(&mut random).map_err(|_| Fault::Io)?;
+    Ok(u64::from_be_bytes(random))
 }
 
 /// Whether a name is one of an upload under way.

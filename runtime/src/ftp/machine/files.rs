@@ -1,12 +1,14 @@
 //! Commands about folders and files that need no data connection: each asks, and tells the answer.
 
-use crate::ftp::dates::Date;
-use crate::ftp::effect::{Entry, EntryKind, FileAnswer, FileError, FileQuestion};
+use crate::ftp::effect::{Algorithm, Entry, EntryKind, FileAnswer, FileError, FileQuestion, TransferEnd};
 use crate::ftp::listing::{append_facts_of, append_long};
+use crate::ftp::raw;
 use crate::ftp::reply::Reply;
 use crate::moment::Moment;
 use crate::vfs::VirtualPath;
 
+use super::change::{Told, set_modified};
+use super::hash::HashForm;
 use super::state::Desk;
 use super::transfer::{self, Listing};
 
@@ -22,7 +24,19 @@ pub(super) enum FileStep {
     Size,
     /// MDTM; with what it sets if there is no such file.
     Modified(Option<(i64, VirtualPath)>),
-    SetModified(i64, VirtualPath),
+    Change(VirtualPath, Told),
+    /// ALLO: enough for so many bytes?
+    Allocate(u64),
+    Available,
+    /// A transfer from an offset, and no address to send it to: is it at least right about the file?
+    Offset(u64),
+    /// STOU: under which name?
+    Unique,
+    Hash {
+        path: VirtualPath,
+        algorithm: Algorithm,
+        form: HashForm,
+    },
     Facts(VirtualPath),
     Status(VirtualPath),
     StatusOfFolder(VirtualPath),
@@ -80,12 +94,15 @@ pub(in crate::ftp) fn rnfr(desk: &mut Desk<'_>, typed: &str) {
 pub(in crate::ftp) fn rnto(desk: &mut Desk<'_>, typed: &str) {
     let Some(from) = desk.marks.rename_from.take() else { return desk.say(Reply::rnfr_first()) };
     if let Some(to) = desk.path(typed) {
+        if to.name().is_none() {
+            return desk.say(Reply::exists());
+        }
         desk.ask(FileQuestion::Rename { from, to }, FileStep::Rename);
     }
 }
 
 pub(in crate::ftp) fn size(desk: &mut Desk<'_>, typed: &str) {
-    if desk.session.ascii {
+    if desk.converts() {
         return desk.say(Reply::size_in_ascii());
     }
     if let Some(path) = desk.path(typed) {
@@ -93,21 +110,21 @@ pub(in crate::ftp) fn size(desk: &mut Desk<'_>, typed: &str) {
     }
 }
 
-/// `MDTM time path` sets, unless there is a file of that whole name.
-pub(in crate::ftp) fn mdtm(desk: &mut Desk<'_>, typed: &str) {
-    let sets = typed
-        .split_once(' ')
-        .and_then(|(time, name)| Some((Date::parse_stamp(time)?, desk.session.folder.join(name).ok()?)));
-    if let Some(path) = desk.path(typed) {
-        desk.ask(FileQuestion::Facts(path), FileStep::Modified(sets));
+/// Room is never set aside, but a client that asks first learns in time. What is no number is let pass, as
+/// servers always have.
+pub(in crate::ftp) fn allo(desk: &mut Desk<'_>, argument: &str) {
+    match argument.split(' ').next().and_then(|bytes| bytes.parse().ok()) {
+        Some(bytes) => {
+            let path = desk.session.folder.clone();
+            desk.ask(FileQuestion::Room(path), FileStep::Allocate(bytes));
+        }
+        None => desk.say(Reply::allo()),
     }
 }
 
-pub(in crate::ftp) fn mfmt(desk: &mut Desk<'_>, argument: &str) {
-    let Some((time, typed)) = argument.split_once(' ') else { return desk.say(Reply::needs_two_arguments()) };
-    let Some(seconds) = Date::parse_stamp(time) else { return desk.say(Reply::bad_time()) };
+pub(in crate::ftp) fn avbl(desk: &mut Desk<'_>, typed: &str) {
     if let Some(path) = desk.path(typed) {
-        set_modified(desk, seconds, path);
+        desk.ask(FileQuestion::Room(path), FileStep::Available);
     }
 }
 
@@ -127,6 +144,16 @@ pub(super) fn answered(desk: &mut Desk<'_>, step: FileStep, answer: Result<FileA
         (FileStep::Modified(Some((seconds, path))), Err(FileError::NotFound)) => {
             return set_modified(desk, seconds, path);
         }
+        (FileStep::Modified(None), Err(FileError::NotFound)) => Reply::no_file_to_date(),
+        (FileStep::Unique, Ok(FileAnswer::Free(path))) => return transfer::unique(desk, path),
+        (FileStep::Offset(offset), Ok(FileAnswer::Entry(entry))) if offset > entry.size => {
+            Reply::transfer_end(TransferEnd::File(FileError::BeyondEnd), offset)
+        }
+        (FileStep::Offset(_), Ok(_)) => Reply::no_address(),
+        // Nobody knows: then it is found out by doing it.
+        (FileStep::Allocate(_), Err(_)) => Reply::allo(),
+        (FileStep::Allocate(wanted), Ok(FileAnswer::Bytes(room))) if wanted > room => Reply::over_quota(),
+        (FileStep::Allocate(_), Ok(_)) => Reply::allo(),
         (FileStep::Status(path), Ok(FileAnswer::Entry(Entry { what: EntryKind::Folder, .. }))) => {
             return desk.ask(FileQuestion::Entries(path.clone()), FileStep::StatusOfFolder(path));
         }
@@ -144,7 +171,13 @@ pub(super) fn answered(desk: &mut Desk<'_>, step: FileStep, answer: Result<FileA
             Reply::rename_ready()
         }
         (FileStep::Rename, Ok(FileAnswer::Done)) => Reply::renamed(),
-        (FileStep::SetModified(seconds, path), Ok(FileAnswer::Done)) => Reply::modified_set(seconds, &path),
+        (FileStep::Change(path, told), Ok(FileAnswer::Done)) => told.reply(&path),
+        (FileStep::Available, Ok(FileAnswer::Bytes(room))) => Reply::size(room),
+        (FileStep::Hash { path, algorithm, form }, Ok(FileAnswer::Hash { from, to, hex })) => match form {
+            HashForm::Hash => Reply::hashed(algorithm, from, to, &hex, &path),
+            HashForm::Plain => Reply::hex(&hex),
+            HashForm::Md5 => Reply::md5(&path, &hex),
+        },
         (FileStep::Size, Ok(FileAnswer::Entry(entry))) => match entry.what {
             EntryKind::File => Reply::size(entry.size),
             EntryKind::Folder | EntryKind::Other => Reply::not_retrievable(),
@@ -155,7 +188,8 @@ pub(super) fn answered(desk: &mut Desk<'_>, step: FileStep, answer: Result<FileA
         },
         (FileStep::Facts(path), Ok(FileAnswer::Entry(entry))) => {
             let mut line = Vec::new();
-            append_facts_of(&entry, desk.control.facts, path.as_str().as_bytes(), &mut line);
+            let name = raw::to_bytes(path.as_str());
+            append_facts_of(&entry, desk.control.options.facts, &name, &mut line);
             Reply::facts(&path, &line)
         }
         (FileStep::Status(path), Ok(FileAnswer::Entry(entry))) => status(&path, &[entry], false, desk.now),
@@ -165,15 +199,6 @@ pub(super) fn answered(desk: &mut Desk<'_>, step: FileStep, answer: Result<FileA
         (_, Ok(_)) => Reply::local_error(),
     };
     desk.say(reply);
-}
-
-fn set_modified(desk: &mut Desk<'_>, seconds: i64, path: VirtualPath) {
-    // Moments start in 1970.
-    let Some(millis) = u64::try_from(seconds).ok().and_then(|seconds| seconds.checked_mul(1000)) else {
-        return desk.say(Reply::bad_time());
-    };
-    let question = FileQuestion::SetModified(path.clone(), Moment::from_millis(millis));
-    desk.ask(question, FileStep::SetModified(seconds, path));
 }
 
 fn status(path: &VirtualPath, entries: &[Entry], more: bool, now: Moment) -> Reply {

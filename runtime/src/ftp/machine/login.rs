@@ -4,12 +4,11 @@ use std::sync::Arc;
 
 use crate::auth::Secret;
 use crate::ftp::effect::{Effect, Effects, Ending, LoginAnswer, Question};
-use crate::ftp::listing::FactSet;
 use crate::ftp::reply::Reply;
 use crate::moment::Moment;
 use crate::net::Asked;
 
-use super::state::{Doing, Login, Session};
+use super::state::{Doing, Login, Options, Session};
 use super::{Machine, MachineSettings};
 
 /// RFC 7151: which virtual server is meant, before anybody has said who they are.
@@ -62,12 +61,15 @@ pub(in crate::ftp) fn pass(machine: &mut Machine, password: &str, _: Moment, out
     }
 }
 
+pub(in crate::ftp) fn acct(_: &mut Machine, _: &str, _: Moment, out: &mut Effects) {
+    out.say(Reply::acct_superfluous());
+}
+
+/// A transfer under way goes on (RFC 959 section 4.1.1). So does TLS, where RFC 4217 section 13 would drop
+/// it: the next user's password shall not travel in clear because somebody else has left.
 pub(in crate::ftp) fn rein(machine: &mut Machine, _: &str, _: Moment, out: &mut Effects) {
-    if machine.protected() {
-        return out.say(Reply::rein_under_tls());
-    }
     forget(machine, out);
-    machine.control.facts = FactSet::USUAL;
+    machine.control.options = Options::USUAL;
     if let Some(first) = machine.control.first.take() {
         machine.control.settings = first;
         out.push(Effect::LeaveHost);
@@ -109,11 +111,13 @@ pub(super) fn forget(machine: &mut Machine, out: &mut Effects) {
     }
 }
 
+/// One reply, the last one too.
 fn failed(machine: &mut Machine, reply: Reply, out: &mut Effects) {
     machine.login = Login::Nobody;
     machine.failed_logins = machine.failed_logins.saturating_add(1);
-    out.say(reply);
-    if machine.failed_logins >= machine.control.settings.login_tries {
-        machine.say_and_end(Reply::too_many_tries(), Ending::TooManyTries, out);
+    if machine.failed_logins < machine.control.settings.login_tries {
+        return out.say(reply);
     }
+    let last = if reply == Reply::authentication_failed() { Reply::too_many_tries() } else { reply };
+    machine.say_and_end(last, Ending::TooManyTries, out);
 }

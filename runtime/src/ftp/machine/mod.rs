@@ -3,9 +3,11 @@
 //! Here is the order of things: what may run now, what waits, what ends the connection. What commands do
 //! stands beside: `control` and `login` in any state, the others only with a session.
 
+pub(super) mod change;
 pub(super) mod control;
 pub(super) mod data;
 pub(super) mod files;
+pub(super) mod hash;
 pub(super) mod login;
 pub(super) mod parameters;
 mod state;
@@ -23,12 +25,12 @@ use crate::waits::Wait;
 use super::command::{Parsed, parse};
 use super::effect::{Answer, Effect, Effects, Ending, Input, Question, Ruled};
 use super::line::{Line, LineFault};
-use super::listing::FactSet;
+use super::raw::has_raw;
 use super::reply::{Reply, ReplyText};
-use super::table::Handler;
+use super::table::{Command, During, Handler};
 
 pub(super) use state::Desk;
-use state::{Channel, Control, Doing, Login, Notice, Waiting};
+use state::{Channel, Control, Doing, Login, Marks, Notice, Options, Running, Waiting};
 
 /// What the machine is told about the server.
 #[derive(Clone, Debug)]
@@ -49,6 +51,12 @@ pub struct MachineSettings {
     pub queued_commands: usize,
     /// PORT and EPRT are offered.
     pub active_mode: bool,
+    /// TYPE A converts nothing: files pass as they are.
+    pub ascii_passthrough: bool,
+    /// How long a session may idle, seconds, until SITE IDLE says otherwise.
+    pub idle_seconds: u32,
+    /// The most that SITE IDLE takes, seconds.
+    pub idle_seconds_max: u32,
 }
 
 /// The state machine of one control connection.
@@ -57,23 +65,33 @@ pub struct Machine {
     control: Control,
     login: Login,
     doing: Doing,
+    transfer: Option<Running>,
     waiting: VecDeque<Waiting>,
     failed_logins: u32,
     unknown_commands: u32,
     stopping: bool,
+    /// QUIT came while a transfer ran.
+    quitting: bool,
 }
 
 impl Machine {
     /// For a connection that the gate has not let in yet.
     pub fn new(settings: impl Into<Arc<MachineSettings>>) -> Machine {
         Machine {
-            control: Control { settings: settings.into(), first: None, channel: Channel::Clear, facts: FactSet::USUAL },
+            control: Control {
+                settings: settings.into(),
+                first: None,
+                channel: Channel::Clear,
+                options: Options::USUAL,
+            },
             login: Login::Nobody,
             doing: Doing::Unadmitted,
+            transfer: None,
             waiting: VecDeque::new(),
             failed_logins: 0,
             unknown_commands: 0,
             stopping: false,
+            quitting: false,
         }
     }
 
@@ -95,9 +113,8 @@ impl Machine {
             Input::TransferReady { bytes } => transfer::ready(self, bytes, &mut out),
             Input::TransferDone(end) => transfer::done(self, end, &mut out),
             Input::TransferRefused { text, close } => {
-                if self.transfer_running() {
-                    self.doing = Doing::Idle;
-                    self.refused(text.as_ref(), close, &mut out);
+                if self.transfer.take().is_some() {
+                    self.refused(text.as_ref(), close || self.quitting, &mut out);
                 }
             }
             Input::Refused { text, close } => self.or_wait(Waiting::Refused { text, close }, now, &mut out),
@@ -113,23 +130,27 @@ impl Machine {
     /// Feed no line now.
     pub fn is_full(&self) -> bool {
         match self.doing {
-            Doing::Idle => false,
-            Doing::Transfer(_) => self.waiting.len() >= self.control.settings.queued_commands,
+            Doing::Idle => self.transfer.is_some() && self.waiting.len() >= self.control.settings.queued_commands,
             _ => true,
         }
     }
 
     /// Between `Effect::Transfer` and `Input::TransferDone`.
     pub fn transfer_running(&self) -> bool {
-        matches!(self.doing, Doing::Transfer(_))
+        self.transfer.is_some()
+    }
+
+    /// How long a session may idle, seconds, if SITE IDLE has said so.
+    pub fn idle_seconds(&self) -> Option<u32> {
+        match &self.login {
+            Login::In(session) => session.idle,
+            _ => None,
+        }
     }
 
     /// An answer is awaited.
     pub fn is_asking(&self) -> bool {
-        !matches!(
-            self.doing,
-            Doing::Unadmitted | Doing::Idle | Doing::Upgrading { .. } | Doing::Transfer(_) | Doing::Ended
-        )
+        !matches!(self.doing, Doing::Unadmitted | Doing::Idle | Doing::Upgrading { .. } | Doing::Ended)
     }
 
     /// A login was granted.
@@ -187,22 +208,42 @@ impl Machine {
     }
 
     fn line(&mut self, line: Line<'_>, now: Moment, out: &mut Effects) {
-        match &self.doing {
-            Doing::Idle => self.execute(line, now, out),
-            Doing::Transfer(running) if running.may_interrupt(line) => self.execute(line, now, out),
-            _ => self.or_wait(Waiting::Line(line.text().to_owned()), now, out),
+        if self.runs_now(line) {
+            self.execute(line, now, out);
+        } else {
+            self.or_wait(Waiting::Line(line.text().to_owned()), now, out);
         }
     }
 
+    /// Whether a line is carried out now, or waits for what is under way.
+    fn runs_now(&self, line: Line<'_>) -> bool {
+        let Some(running) = self.transfer.as_ref().filter(|_| !self.quitting) else { return self.is_free() };
+        let (Doing::Idle, Parsed::Known(command, _)) = (&self.doing, parse(line)) else { return false };
+        match command.during {
+            // A second ABOR waits: the first one's replies come first.
+            During::AtOnce => !(running.aborting && command.verb() == "ABOR"),
+            During::IfNoneWaits => self.waiting.is_empty(),
+            // REIN came: the answer is no, and the transfer's end changes nothing about it.
+            During::Waits => self.waiting.is_empty() && command.needs_login() && !self.logged_in(),
+        }
+    }
+
+    /// Nothing is under way.
+    fn is_free(&self) -> bool {
+        matches!(self.doing, Doing::Idle) && self.transfer.is_none()
+    }
+
     fn or_wait(&mut self, what: Waiting, now: Moment, out: &mut Effects) {
-        match self.doing {
-            Doing::Ended => {}
-            Doing::Idle => self.take_up(&what, now, out),
+        if self.ended() || self.quitting {
+            return;
+        }
+        if self.is_free() {
+            self.take_up(&what, now, out);
+        } else if self.waiting.len() >= self.control.settings.queued_commands.max(1) {
             // The driver stops reading before this happens; a driver that does not loses the command.
-            _ if self.waiting.len() >= self.control.settings.queued_commands.max(1) => {
-                out.say(Reply::too_many_queued());
-            }
-            _ => self.waiting.push_back(what),
+            out.say(Reply::too_many_queued());
+        } else {
+            self.waiting.push_back(what);
         }
     }
 
@@ -216,10 +257,11 @@ impl Machine {
 
     /// Whatever waited goes on, in order, until something must be awaited again.
     fn settle(&mut self, now: Moment, out: &mut Effects) {
-        if self.stopping && matches!(self.doing, Doing::Unadmitted | Doing::Idle | Doing::Upgrading { .. }) {
+        let at_rest = matches!(self.doing, Doing::Unadmitted | Doing::Idle | Doing::Upgrading { .. });
+        if self.stopping && at_rest && self.transfer.is_none() {
             self.say_and_end(Reply::shutting_down(), Ending::Stopping, out);
         }
-        while matches!(self.doing, Doing::Idle) {
+        while self.is_free() {
             let Some(next) = self.waiting.pop_front() else { break };
             self.take_up(&next, now, out);
         }
@@ -229,18 +271,24 @@ impl Machine {
         let parsed = parse(line);
         let marks = match &mut self.login {
             Login::In(session) => std::mem::take(&mut session.marks),
-            _ => state::Marks::default(),
+            _ => Marks::default(),
         };
-        let (command, argument) = match parsed {
-            Parsed::Known(command, argument) => (command, argument),
-            Parsed::Foreign(protocol) => {
-                return self.ask(Question::Mismatch(protocol), Notice::Mismatch, out);
-            }
+        match parsed {
+            Parsed::Known(command, argument) => self.run(command, argument, marks, now, out),
+            Parsed::Foreign(protocol) => self.ask(Question::Mismatch(protocol), Notice::Mismatch, out),
             Parsed::Unknown { verb, argument } => {
-                return self.ask(Question::UnknownCommand { verb, argument }, Notice::Unknown, out);
+                self.ask(Question::UnknownCommand { verb, argument }, Notice::Unknown, out);
             }
-        };
-        let fault = command.argument_fault(argument);
+        }
+    }
+
+    /// Carries out a row of the table.
+    fn run(&mut self, command: &Command, argument: &str, marks: Marks, now: Moment, out: &mut Effects) {
+        if !command.takes_path() && has_raw(argument) {
+            return self.not_understood(Reply::not_utf8(), out);
+        }
+        let named = !matches!(self.login, Login::Nobody) || self.control.first.is_some();
+        let fault = command.argument_fault(argument).or_else(|| command.state_fault(self.protected(), named));
         match command.handler {
             Handler::Any(run) => match fault {
                 Some(fault) => out.say(fault),
@@ -255,8 +303,8 @@ impl Machine {
                 match fault {
                     Some(fault) => out.say(fault),
                     None => {
-                        let (control, doing) = (&self.control, &mut self.doing);
-                        run(&mut Desk { control, session, doing, marks, now, out }, argument);
+                        let (control, doing, transfer) = (&self.control, &mut self.doing, &mut self.transfer);
+                        run(&mut Desk { control, session, doing, transfer, marks, now, out }, argument);
                     }
                 }
             }
@@ -268,7 +316,6 @@ impl Machine {
             LineFault::TlsRecord => self.ask(Question::Mismatch("tls-on-plain-port"), Notice::Mismatch, out),
             LineFault::TooLong => self.not_understood(Reply::line_too_long(), out),
             LineFault::Nul => self.not_understood(Reply::nul_in_line(), out),
-            LineFault::NotUtf8 => self.not_understood(Reply::not_utf8(), out),
         }
     }
 
@@ -296,8 +343,8 @@ impl Machine {
             },
             (asked, answer) => {
                 let Login::In(session) = &mut self.login else { return out.say(Reply::local_error()) };
-                let (control, doing) = (&self.control, &mut self.doing);
-                let mut desk = Desk { control, session, doing, marks: state::Marks::default(), now, out };
+                let (control, doing, transfer) = (&self.control, &mut self.doing, &mut self.transfer);
+                let mut desk = Desk { control, session, doing, transfer, marks: Marks::default(), now, out };
                 match (asked, answer) {
                     (Doing::Listening(wanted), Answer::Listening(address)) => {
                         data::listening(&mut desk, wanted, address)

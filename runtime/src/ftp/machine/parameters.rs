@@ -1,8 +1,11 @@
-//! TYPE, MODE, STRU, ALLO, REST.
+//! TYPE, MODE, STRU, REST, SITE IDLE.
 
 use crate::ftp::reply::Reply;
 
 use super::state::Desk;
+
+/// Shorter, a client would end its own session between two commands.
+const IDLE_SECONDS_MIN: u32 = 10;
 
 pub(in crate::ftp) fn r#type(desk: &mut Desk<'_>, argument: &str) {
     let wanted: String = argument.chars().filter(|c| *c != ' ').map(|c| c.to_ascii_uppercase()).collect();
@@ -32,8 +35,17 @@ pub(in crate::ftp) fn stru(desk: &mut Desk<'_>, argument: &str) {
     });
 }
 
-pub(in crate::ftp) fn allo(desk: &mut Desk<'_>, _: &str) {
-    desk.say(Reply::allo());
+/// SITE IDLE: tells, or sets within the server's bounds.
+pub(in crate::ftp) fn idle(desk: &mut Desk<'_>, argument: &str) {
+    let settings = &desk.control.settings;
+    let (usual, most) = (settings.idle_seconds, settings.idle_seconds_max);
+    if argument.is_empty() {
+        return desk.say(Reply::idle_is(desk.session.idle.unwrap_or(usual), most));
+    }
+    let wanted = argument.parse::<u32>().ok().filter(|wanted| (IDLE_SECONDS_MIN..=most).contains(wanted));
+    let Some(seconds) = wanted else { return desk.say(Reply::idle_range(IDLE_SECONDS_MIN, most)) };
+    desk.session.idle = Some(seconds);
+    desk.say(Reply::idle_is(seconds, most));
 }
 
 pub(in crate::ftp) fn rest(desk: &mut Desk<'_>, argument: &str) {
@@ -42,7 +54,7 @@ pub(in crate::ftp) fn rest(desk: &mut Desk<'_>, argument: &str) {
     let Some(offset) = offset.filter(|offset| i64::try_from(*offset).is_ok()) else {
         return desk.say(Reply::bad_parameter());
     };
-    if offset > 0 && desk.session.ascii {
+    if offset > 0 && desk.converts() {
         return desk.say(Reply::rest_in_ascii());
     }
     desk.session.marks.restart = offset;

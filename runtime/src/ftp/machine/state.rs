@@ -3,9 +3,8 @@
 use std::sync::Arc;
 
 use crate::ftp::address::Family;
-use crate::ftp::command::{Parsed, parse};
-use crate::ftp::effect::{Effect, Effects, FileQuestion, Question};
-use crate::ftp::line::{Line, LineFault};
+use crate::ftp::effect::{Algorithm, Effect, Effects, FileQuestion, Question};
+use crate::ftp::line::LineFault;
 use crate::ftp::listing::FactSet;
 use crate::ftp::reply::{Reply, ReplyText};
 use crate::moment::Moment;
@@ -21,7 +20,18 @@ pub(super) struct Control {
     /// Before HOST chose others.
     pub(super) first: Option<Arc<MachineSettings>>,
     pub(super) channel: Channel,
+    pub(super) options: Options,
+}
+
+/// What OPTS chose.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Options {
     pub(super) facts: FactSet,
+    pub(super) hash: Algorithm,
+}
+
+impl Options {
+    pub(super) const USUAL: Options = Options { facts: FactSet::USUAL, hash: Algorithm::Sha256 };
 }
 
 /// The control connection's protection, and that of data connections, which needs it (RFC 4217 section 9).
@@ -60,6 +70,8 @@ pub(super) struct Session {
     /// A listener or an active address waits for a transfer.
     pub(super) has_address: bool,
     pub(super) extended_only: bool,
+    /// SITE IDLE, seconds.
+    pub(super) idle: Option<u32>,
 }
 
 impl Session {
@@ -73,6 +85,7 @@ impl Session {
             marks: Marks::default(),
             has_address: false,
             extended_only: false,
+            idle: None,
         }
     }
 }
@@ -86,7 +99,7 @@ pub(super) struct Marks {
     pub(super) rename_from: Option<VirtualPath>,
 }
 
-/// What is under way.
+/// What is awaited; a transfer may run besides.
 #[derive(Debug)]
 pub(super) enum Doing {
     Unadmitted,
@@ -98,7 +111,6 @@ pub(super) enum Doing {
     Listening(Wanted),
     Noting,
     File(FileStep),
-    Transfer(Running),
     Ended,
 }
 
@@ -123,18 +135,8 @@ pub(super) struct Running {
     pub(super) counted: bool,
     pub(super) facts: bool,
     pub(super) aborting: bool,
-}
-
-impl Running {
-    /// A second ABOR waits like any other command: the first one's replies come first.
-    pub(super) fn may_interrupt(&self, line: Line<'_>) -> bool {
-        match parse(line) {
-            Parsed::Known(command, argument) => {
-                command.is_at_once() && argument.is_empty() && !(self.aborting && command.verb() == "ABOR")
-            }
-            _ => false,
-        }
-    }
+    /// STOU: what the file is called.
+    pub(super) name: Option<String>,
 }
 
 /// What came while it could not be taken up.
@@ -154,6 +156,7 @@ pub struct Desk<'m> {
     pub(super) control: &'m Control,
     pub(super) session: &'m mut Session,
     pub(super) doing: &'m mut Doing,
+    pub(super) transfer: &'m mut Option<Running>,
     /// What the command before left.
     pub(super) marks: Marks,
     pub(super) now: Moment,
@@ -177,6 +180,11 @@ impl Desk<'_> {
             self.say(Reply::bad_name());
         }
         path.ok()
+    }
+
+    /// TYPE A that means something: line ends are converted.
+    pub(super) fn converts(&self) -> bool {
+        self.session.ascii && !self.control.settings.ascii_passthrough
     }
 
     /// Closes the listener or forgets the active address, if there is one.

@@ -1,12 +1,15 @@
 //! Transfers: what starts one, what its one final reply is, and ABOR.
 
-use crate::ftp::effect::{Effect, Effects, FileError, FileQuestion, ListForm, Transfer, TransferEnd, TransferKind};
+use crate::ftp::effect::{
+    Effect, Effects, Ending, FileError, FileQuestion, ListForm, Transfer, TransferEnd, TransferKind,
+};
 use crate::ftp::glob::is_glob;
 use crate::ftp::reply::Reply;
+use crate::vfs::VirtualPath;
 
 use super::Machine;
 use super::files::FileStep;
-use super::state::{Desk, Doing, Login, Running};
+use super::state::{Desk, Login, Running};
 
 /// A listing that was asked for, before it is known what the text behind the verb names.
 #[derive(Debug)]
@@ -18,7 +21,7 @@ pub(super) struct Listing {
 
 pub(in crate::ftp) fn retr(desk: &mut Desk<'_>, typed: &str) {
     let offset = desk.marks.restart;
-    if offset > 0 && desk.session.ascii {
+    if offset > 0 && desk.converts() {
         return desk.say(Reply::rest_in_ascii());
     }
     if let Some(path) = desk.path(typed) {
@@ -28,7 +31,7 @@ pub(in crate::ftp) fn retr(desk: &mut Desk<'_>, typed: &str) {
 
 pub(in crate::ftp) fn stor(desk: &mut Desk<'_>, typed: &str) {
     let offset = desk.marks.restart;
-    if offset > 0 && desk.session.ascii {
+    if offset > 0 && desk.converts() {
         return desk.say(Reply::rest_in_ascii());
     }
     if let Some(path) = desk.path(typed) {
@@ -45,6 +48,28 @@ pub(in crate::ftp) fn appe(desk: &mut Desk<'_>, typed: &str) {
     }
 }
 
+/// The name is ours to choose; what is typed is how it begins.
+pub(in crate::ftp) fn stou(desk: &mut Desk<'_>, typed: &str) {
+    if desk.marks.restart > 0 {
+        return desk.say(Reply::unique_while_rest());
+    }
+    if let Some(path) = desk.path(if typed.is_empty() { "stou" } else { typed }) {
+        desk.ask(FileQuestion::FreeName(path), FileStep::Unique);
+    }
+}
+
+/// A name that is free: told relative to the working folder, where that is short.
+pub(super) fn unique(desk: &mut Desk<'_>, path: VirtualPath) {
+    let name = match path.name() {
+        Some(name) if path.parent() == desk.session.folder => name.to_owned(),
+        _ => path.as_str().to_owned(),
+    };
+    start(desk, TransferKind::Unique { path });
+    if let Some(running) = desk.transfer {
+        running.name = Some(name);
+    }
+}
+
 pub(in crate::ftp) fn list(desk: &mut Desk<'_>, typed: &str) {
     listing(desk, ListForm::Long, typed);
 }
@@ -54,14 +79,14 @@ pub(in crate::ftp) fn nlst(desk: &mut Desk<'_>, typed: &str) {
 }
 
 pub(in crate::ftp) fn mlsd(desk: &mut Desk<'_>, typed: &str) {
-    let form = ListForm::Facts(desk.control.facts);
+    let form = ListForm::Facts(desk.control.options.facts);
     if let Some(path) = desk.path(typed) {
         start(desk, TransferKind::Listing { path, form, glob: None, hidden: true, prefix: String::new() });
     }
 }
 
 pub(in crate::ftp) fn abor(desk: &mut Desk<'_>, _: &str) {
-    if let Doing::Transfer(running) = desk.doing {
+    if let Some(running) = desk.transfer {
         running.aborting = true;
         desk.out.push(Effect::AbortTransfer);
     } else if desk.drop_data() {
@@ -73,17 +98,20 @@ pub(in crate::ftp) fn abor(desk: &mut Desk<'_>, _: &str) {
 
 /// The file is open: 150. The listener or address is used up from here on.
 pub(super) fn ready(machine: &mut Machine, bytes: Option<u64>, out: &mut Effects) {
-    let (Doing::Transfer(running), Login::In(session)) = (&machine.doing, &mut machine.login) else { return };
-    session.has_address = false;
-    out.say(match bytes.filter(|_| running.counted) {
-        Some(bytes) => Reply::opening_with(bytes),
-        None => Reply::opening(),
+    let Some(running) = &machine.transfer else { return };
+    if let Login::In(session) = &mut machine.login {
+        session.has_address = false;
+    }
+    out.say(match (bytes.filter(|_| running.counted), &running.name) {
+        (_, Some(name)) => Reply::opening_named(name),
+        (Some(bytes), None) => Reply::opening_with(bytes),
+        (None, None) => Reply::opening(),
     });
 }
 
-/// The one final reply; behind it ABOR's own, if one came.
+/// The one final reply; behind it ABOR's own, if one came; and the end, if QUIT came.
 pub(super) fn done(machine: &mut Machine, end: TransferEnd, out: &mut Effects) {
-    let Doing::Transfer(running) = &machine.doing else { return };
+    let Some(running) = machine.transfer.take() else { return };
     out.say(match end {
         TransferEnd::File(FileError::NotAFolder) if running.facts => Reply::mlsd_of_a_file(),
         end => Reply::transfer_end(end, running.offset),
@@ -91,7 +119,9 @@ pub(super) fn done(machine: &mut Machine, end: TransferEnd, out: &mut Effects) {
     if running.aborting {
         out.say(if end == TransferEnd::Complete { Reply::abor_nothing() } else { Reply::abor_done() });
     }
-    machine.doing = Doing::Idle;
+    if machine.quitting {
+        machine.end(Ending::Quit, out);
+    }
 }
 
 /// Options, unless a file has that very name.
@@ -172,20 +202,28 @@ fn may_start(desk: &mut Desk<'_>) -> bool {
 }
 
 fn start(desk: &mut Desk<'_>, what: TransferKind) {
+    if let TransferKind::Download { path, offset } | TransferKind::Upload { path, offset } = &what
+        && *offset > 0
+        && !desk.session.has_address
+    {
+        // What is wrong with the offset is told first: the client may have a better one.
+        return desk.ask(FileQuestion::Facts(path.clone()), FileStep::Offset(*offset));
+    }
     if !may_start(desk) {
         return;
     }
     // Facts are UTF-8 whatever the type is (RFC 3659 section 7.2); listings have wire line ends already.
-    let ascii = desk.session.ascii && !matches!(what, TransferKind::Listing { .. });
-    *desk.doing = Doing::Transfer(Running {
+    let ascii = desk.converts() && !matches!(what, TransferKind::Listing { .. });
+    *desk.transfer = Some(Running {
         offset: match what {
             TransferKind::Download { offset, .. } | TransferKind::Upload { offset, .. } => offset,
-            TransferKind::Append { .. } | TransferKind::Listing { .. } => 0,
+            TransferKind::Unique { .. } | TransferKind::Append { .. } | TransferKind::Listing { .. } => 0,
         },
         // Line ends change the count.
         counted: !ascii && matches!(what, TransferKind::Download { .. }),
         facts: matches!(what, TransferKind::Listing { form: ListForm::Facts(_), .. }),
         aborting: false,
+        name: None,
     });
     let protected = desk.control.channel.data_protected();
     desk.out.push(Effect::Transfer(Transfer { what, protected, ascii }));

@@ -26,7 +26,6 @@ fixed! {
     shutting_down: "421 The server is shutting down.";
     login_timeout: "421 Login timeout.";
     idle_timeout: "421 Idle timeout.";
-    too_many_tries: "421 Too many failed logins.";
     too_many_unknown: "421 Too many commands that are not understood.";
     foreign_protocol: "421 This is an FTP server.";
     goodbye: "221 Goodbye.";
@@ -62,7 +61,6 @@ fixed! {
     tls_required: "534 TLS is required, use AUTH TLS first.";
     ccc_in_clear: "533 The control connection is not protected.";
     ccc_refused: "534 The control connection stays protected.";
-    rein_under_tls: "502 REIN is not offered under TLS.";
     ready_again: "220 Ready for a new user.";
 
     // Login.
@@ -71,6 +69,7 @@ fixed! {
     need_password: "331 Password required.";
     logged_in: "230 Login successful.";
     authentication_failed: "530 Authentication failed.";
+    too_many_tries: "530 Authentication failed; too many failed logins, goodbye.";
     password_too_long: "501 The password is too long.";
     user_first: "503 Login with USER first.";
     already_logged_in: "503 User already authenticated.";
@@ -95,11 +94,15 @@ fixed! {
     structure_unknown: "504 Unrecognized STRU type.";
     utf8_on: "200 UTF8 is always on.";
     utf8_off: "504 UTF8 cannot be turned off.";
-    opts_unknown: "501 Unknown option.";
+    opts_unknown: "501 Unsupported command for OPTS.";
+    opts_argument: "501 Invalid argument.";
+    opts_arguments: "501 Invalid number of arguments.";
+    hash_unknown: "504 Unknown algorithm; FEAT lists them.";
     client_noted: "200 Noted.";
     language_english: "200 Replies are in English.";
     language_unknown: "504 Replies are in English only.";
-    site_unknown: "500 Unrecognized SITE command.";
+    site_unknown: "500 SITE command not understood.";
+    site_help_unknown: "501 Unrecognized SITE command.";
     help_unknown: "501 Unrecognized command.";
 
     // Data connections.
@@ -141,6 +144,12 @@ fixed! {
     size_in_ascii: "550 SIZE not allowed in ASCII mode.";
     rest_in_ascii: "501 Resuming transfers not allowed in ASCII mode.";
     append_while_rest: "450 Can't APPE while REST request is pending.";
+    unique_while_rest: "450 Can't STOU while REST request is pending.";
+    no_file_to_date: "550 No such file or directory; it is not retrievable.";
+    chmod_done: "200 SITE CHMOD successful.";
+    chmod_format: "501 Invalid SITE CHMOD format.";
+    utime_done: "200 SITE UTIME successful.";
+    fact_unknown: "504 This fact cannot be set; FEAT lists those that can.";
     bad_time: "501 Invalid time format.";
     no_glob: "550 Globbing not supported.";
     mlsd_of_a_file: "501 Not a directory.";
@@ -160,6 +169,8 @@ fixed! {
     over_quota: "552 Quota exceeded.";
     too_many_transfers: "450 Too many transfers of this user, try again later.";
     busy: "450 File is busy.";
+    too_large: "550 The file is too large to be hashed.";
+    timed_out: "451 That took too long.";
 }
 
 #[cfg(test)]

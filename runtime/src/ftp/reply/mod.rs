@@ -7,13 +7,22 @@ mod fixed;
 mod told;
 
 use std::borrow::Cow;
+use std::fmt;
 
 pub use told::StatusFacts;
 
+use super::raw;
+
 /// A reply, ready for the wire.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Reply {
-    wire: Cow<'static, str>,
+    wire: Cow<'static, [u8]>,
+}
+
+impl fmt::Debug for Reply {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "Reply({:?})", String::from_utf8_lossy(&self.wire))
+    }
 }
 
 /// One line of text for a client: no control bytes, bounded. A guest's text enters replies only here.
@@ -23,51 +32,53 @@ pub struct ReplyText(String);
 impl Reply {
     /// The bytes to send, CRLF included.
     pub fn wire(&self) -> &[u8] {
-        self.wire.as_bytes()
+        &self.wire
     }
 
     /// The code: three digits.
     pub fn code(&self) -> u16 {
-        self.wire.bytes().take(3).fold(0, |code, digit| code * 10 + u16::from(digit.wrapping_sub(b'0')))
+        self.wire.iter().take(3).fold(0, |code, digit| code * 10 + u16::from(digit.wrapping_sub(b'0')))
     }
 
     /// The last word to a command; a 1yz is not.
     pub fn is_final(&self) -> bool {
-        !self.wire.starts_with('1')
+        !self.wire.starts_with(b"1")
     }
 
     const fn fixed(wire: &'static str) -> Reply {
-        Reply { wire: Cow::Borrowed(wire) }
+        Reply { wire: Cow::Borrowed(wire.as_bytes()) }
     }
 
     /// One line; control characters become `?`, so that the reply stays one line whatever is told.
     fn line(code: u16, text: &str) -> Reply {
-        let mut wire = format!("{code} ");
+        let mut wire = format!("{code} ").into_bytes();
         push_clean(&mut wire, text);
-        wire.push_str("\r\n");
+        wire.extend_from_slice(b"\r\n");
         Reply { wire: Cow::Owned(wire) }
     }
 
     /// `code-first`, inner lines behind a space so that none looks like a reply, `code last`.
     fn lines<'a>(code: u16, first: &str, inner: impl IntoIterator<Item = Cow<'a, str>>, last: &str) -> Reply {
-        let mut wire = format!("{code}-");
+        let mut wire = format!("{code}-").into_bytes();
         push_clean(&mut wire, first);
         for line in inner {
-            wire.push_str("\r\n ");
+            wire.extend_from_slice(b"\r\n ");
             push_clean(&mut wire, &line);
         }
-        wire.push_str(&format!("\r\n{code} "));
+        wire.extend_from_slice(format!("\r\n{code} ").as_bytes());
         push_clean(&mut wire, last);
-        wire.push_str("\r\n");
+        wire.extend_from_slice(b"\r\n");
         Reply { wire: Cow::Owned(wire) }
     }
 }
 
-fn push_clean(wire: &mut String, text: &str) {
+fn push_clean(wire: &mut Vec<u8>, text: &str) {
     if text.bytes().any(|byte| byte.is_ascii_control() || !byte.is_ascii()) {
-        wire.extend(text.chars().map(|c| if c.is_control() { '?' } else { c }));
+        for c in text.chars() {
+            raw::push_char(wire, if c.is_control() { '?' } else { c });
+        }
     } else {
-        wire.push_str(text);
+        wire.extend_from_slice(text.as_bytes());
     }
 }
 

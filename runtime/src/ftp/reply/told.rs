@@ -3,11 +3,11 @@
 use std::borrow::Cow;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 
-use crate::ftp::effect::{FileError, TransferEnd};
+use crate::ftp::effect::{Algorithm, FileError, TransferEnd};
 use crate::ftp::listing::{FactSet, write_stamp};
 use crate::vfs::VirtualPath;
 
-use super::{Reply, ReplyText};
+use super::{Reply, ReplyText, raw};
 
 /// What STAT tells about a session.
 #[derive(Clone, Debug, Default)]
@@ -116,14 +116,51 @@ impl Reply {
         Reply::line(213, &stamp(seconds))
     }
 
-    /// 213 for MFMT, and for MDTM that sets.
-    pub fn modified_set(seconds: i64, path: &VirtualPath) -> Reply {
-        Reply::line(213, &format!("Modify={}; {path}", stamp(seconds)))
+    /// 213 for MFMT and MFF, and for MDTM that sets.
+    pub fn facts_set(seconds: Option<i64>, mode: Option<u16>, path: &VirtualPath) -> Reply {
+        let seconds = seconds.map_or(String::new(), |seconds| format!("Modify={};", stamp(seconds)));
+        let mode = mode.map_or(String::new(), |mode| format!("UNIX.mode=0{mode:03o};"));
+        Reply::line(213, &format!("{seconds}{mode} {path}"))
+    }
+
+    /// 200 for OPTS HASH.
+    pub fn hash_chosen(algorithm: Algorithm) -> Reply {
+        Reply::line(200, algorithm.name())
+    }
+
+    /// 213 for HASH.
+    pub fn hashed(algorithm: Algorithm, from: u64, to: u64, hex: &str, path: &VirtualPath) -> Reply {
+        Reply::line(213, &format!("{} {from}-{to} {hex} {path}", algorithm.name()))
+    }
+
+    /// 250 for XCRC and its like.
+    pub fn hex(hex: &str) -> Reply {
+        Reply::line(250, hex)
+    }
+
+    /// 251 for MD5.
+    pub fn md5(path: &VirtualPath, hex: &str) -> Reply {
+        Reply::line(251, &format!("{} {hex}", quoted(path)))
+    }
+
+    /// 200 for SITE IDLE.
+    pub fn idle_is(seconds: u32, most: u32) -> Reply {
+        Reply::line(200, &format!("Idle time is {seconds} seconds, at most {most}."))
+    }
+
+    /// 501 for SITE IDLE.
+    pub fn idle_range(least: u32, most: u32) -> Reply {
+        Reply::line(501, &format!("Idle time is {least} to {most} seconds."))
+    }
+
+    /// 150 for STOU, in the form of RFC 1123 section 4.1.2.9.
+    pub fn opening_named(name: &str) -> Reply {
+        Reply::line(150, &format!("FILE: {name}"))
     }
 
     /// 250 for MLST: one line of facts.
     pub fn facts(path: &VirtualPath, line: &[u8]) -> Reply {
-        let inner = [String::from_utf8_lossy(line)];
+        let inner = [raw::from_bytes(line)];
         Reply::lines(250, &format!("Listing {path}"), inner, "End")
     }
 
@@ -169,7 +206,7 @@ impl Reply {
 
     /// 213 for STAT with a path: listing lines, joined by CRLF.
     pub fn status_of(path: &VirtualPath, listing: &[u8], more: bool) -> Reply {
-        let text = String::from_utf8_lossy(listing);
+        let text = raw::from_bytes(listing);
         let last = if more { "End of status; there is more, use LIST." } else { "End of status." };
         Reply::lines(213, &format!("Status of {path}:"), text.split_terminator("\r\n").map(Cow::Borrowed), last)
     }
@@ -191,6 +228,8 @@ impl Reply {
             FileError::Quota => Reply::over_quota(),
             FileError::TooManyTransfers => Reply::too_many_transfers(),
             FileError::Busy => Reply::busy(),
+            FileError::TooLarge => Reply::too_large(),
+            FileError::TimedOut => Reply::timed_out(),
             FileError::Io => Reply::local_error(),
         }
     }

@@ -14,7 +14,7 @@ use tempfile::TempDir;
 
 use super::{Detail, Files, Root, VirtualPath};
 use crate::auth::{Permit, Rights};
-use crate::config::settings::{self, Fsync};
+use crate::config::settings::{self, Ascii, Fsync, Partial};
 use crate::ftp::effect::{Entry, FileAnswer, FileError, FileQuestion};
 
 /// A folder with a user's home in it, and something beside the home that must not be reached.
@@ -35,7 +35,16 @@ impl House {
         std::fs::create_dir(&home).expect("home");
         std::fs::create_dir(folder.path().join("outside")).expect("outside");
         std::fs::write(folder.path().join("outside/secret"), "secret").expect("secret");
-        let files = Files::new(&settings::Files { fsync: Fsync::Always, entries_in_reply: 3, quota_scan: 1000 });
+        let files = Files::new(&settings::Files {
+            fsync: Fsync::Always,
+            entries_in_reply: 3,
+            ascii: Ascii::Convert,
+            partial: Partial::Discard,
+            umask: 0o022,
+            hash_bytes: 16,
+            hashes_at_once: 1,
+            quota_scan: 1000,
+        });
         let root = Root::open(&Permit::fixture("alice", &home, rights), &files).expect("root");
         House { folder, files, root }
     }

@@ -34,6 +34,8 @@ fn folders_and_files_come_and_go() {
 fn t_65_rnto_follows_rnfr_at_once_or_not_at_all() {
     let mut world = World::logged_in();
     assert!(world.send("RNTO b").starts_with("503 Bad sequence of commands: use RNFR first"));
+    world.send("RNFR f");
+    assert_eq!(world.send("RNTO /"), "550 File exists.\r\n");
     assert!(world.send("RNFR f").starts_with("350"));
     assert_eq!(world.send("RNTO b"), "250 Renaming ok.\r\n");
     assert!(world.asked.iter().any(|asked| asked.contains("Rename { from: \"/home/f\", to: \"/home/b\" }")));
@@ -56,6 +58,7 @@ fn sizes_times_and_facts() {
     assert_eq!(world.send("SIZE d"), "550 File is not retrievable.\r\n");
     assert_eq!(world.send("MDTM f"), "213 20200913122640\r\n");
     assert_eq!(world.send("MDTM 20240102030405 x"), "213 20200913122640\r\n", "a file of that whole name");
+    assert_eq!(world.send("MDTM nothing"), "550 No such file or directory; it is not retrievable.\r\n");
     assert_eq!(world.send("MDTM 20240102030405 y"), "213 Modify=20240102030405; /home/y\r\n");
     assert_eq!(world.send("MFMT 20240102030405 f"), "213 Modify=20240102030405; /home/f\r\n");
     assert!(world.send("MFMT 2024 f").starts_with("501 Invalid time format"));
@@ -66,6 +69,52 @@ fn sizes_times_and_facts() {
         "250-Listing /home/f\r\n type=file;perm=adfrw;size=12;modify=20200913122640;unique=0000000000000007; /home/f\r\n\
          250 End\r\n"
     );
+}
+
+#[test]
+fn what_can_be_changed_about_a_file_is_told_back() {
+    let mut world = World::logged_in();
+    for (line, reply) in [
+        ("MFF Modify=20240102030405;UNIX.mode=0640; a b", "213 Modify=20240102030405;UNIX.mode=0640; /home/a b"),
+        ("MFF unix.MODE=4755; f", "213 UNIX.mode=0755; /home/f"),
+        ("MFF Create=20240102030405; f", "504 This fact cannot be set; FEAT lists those that can."),
+        ("MFF Modify=1; f", "501 Invalid time format."),
+        ("MFF UNIX.mode=9; f", "501 Invalid parameter."),
+        ("MFF nothing; f", "501 Invalid parameter."),
+        ("MFF f", "501 Syntax error: command needs two arguments."),
+        ("SITE CHMOD 640 f", "200 SITE CHMOD successful."),
+        ("SITE CHMOD 778 f", "501 Invalid SITE CHMOD format."),
+        ("SITE CHMOD 640", "501 Syntax error: command needs two arguments."),
+        ("SITE CHMOD", "501 Syntax error: command needs an argument."),
+        ("SITE UTIME 202401020304 f", "200 SITE UTIME successful."),
+        ("SITE UTIME f 20240102030405 20240102030405 20240102030405 UTC", "200 SITE UTIME successful."),
+        ("SITE UTIME f", "501 Invalid time format."),
+    ] {
+        assert_eq!(world.send(line), format!("{reply}\r\n"), "{line}");
+    }
+    assert!(world.asked[0].contains("Change(\"/home/a b\"") && world.asked[0].contains("mode: Some(416)"));
+}
+
+#[test]
+fn hashes_are_told_in_the_form_of_their_command() {
+    let mut world = World::logged_in();
+    for (line, reply) in [
+        ("HASH f", "213 SHA-256 0-12 00ff /home/f"),
+        ("OPTS HASH MD5", "200 MD5"),
+        ("HASH f", "213 MD5 0-12 00ff /home/f"),
+        ("XCRC f", "250 00ff"),
+        ("XMD5 \"f\" 3", "250 00ff"),
+        ("XSHA \"f\" 3 5", "250 00ff"),
+        ("XSHA1 f", "250 00ff"),
+        ("XSHA256 f", "250 00ff"),
+        ("XSHA512 f", "250 00ff"),
+        ("XSHA512 \"f\" 5 3", "501 Invalid parameter."),
+        ("MD5 f", "251 \"/home/f\" 00ff"),
+    ] {
+        assert_eq!(world.send(line), format!("{reply}\r\n"), "{line}");
+    }
+    assert!(world.asked.iter().any(|asked| asked.contains("algorithm: Sha1, from: 3, to: Some(5)")));
+    assert!(world.send("FEAT").contains(" HASH SHA-256;SHA-512;SHA-1;MD5*;CRC32\r\n"));
 }
 
 #[test]
@@ -100,6 +149,16 @@ fn types_modes_and_structures() {
         ("STRU P", "504 Unimplemented STRU type."),
         ("STRU ?", "504 Unrecognized STRU type."),
         ("ALLO 100", "202 No storage allocation necessary."),
+        ("ALLO 100 R 10", "202 No storage allocation necessary."),
+        ("ALLO x", "202 No storage allocation necessary."),
+        ("ALLO 1001", "552 Quota exceeded."),
+        ("AVBL", "213 1000"),
+        ("AVBL d", "213 1000"),
+        ("SITE IDLE", "200 Idle time is 300 seconds, at most 3600."),
+        ("SITE IDLE 600", "200 Idle time is 600 seconds, at most 3600."),
+        ("SITE IDLE 9", "501 Idle time is 10 to 3600 seconds."),
+        ("SITE IDLE 3601", "501 Idle time is 10 to 3600 seconds."),
+        ("site idle", "200 Idle time is 600 seconds, at most 3600."),
         ("REST 5", "350 Restarting at position 5."),
         ("REST x", "501 Invalid parameter."),
         ("REST 18446744073709551615", "501 Invalid parameter."),
@@ -110,6 +169,15 @@ fn types_modes_and_structures() {
     world.send("TYPE A");
     assert_eq!(world.send("REST 0"), "350 Restarting at position 0.\r\n");
     assert!(world.send("REST 1").starts_with("501"), "T-63");
+
+    let mut passing = World::with(MachineSettings { ascii_passthrough: true, ..settings() });
+    passing.send("USER alice");
+    passing.send("PASS secret");
+    assert_eq!(passing.send("SIZE f"), "213 12\r\n", "T-63");
+    assert!(passing.send("REST 1").starts_with("350"), "T-63");
+    passing.send("PASV");
+    passing.send("RETR f");
+    assert!(!passing.transfers[0].ascii);
 }
 
 #[test]

@@ -39,13 +39,14 @@ fn s_20_an_unknown_user_and_a_wrong_password_are_told_the_same_bytes() {
 
 #[test]
 fn the_last_failed_login_is_answered_and_ends_the_connection() {
-    let mut world = World::new();
+    let (mut world, mut last) = (World::new(), String::new());
     for _ in 0..3 {
         assert_eq!(world.ended, None);
         world.send("USER alice");
-        world.send("PASS wrong");
+        last = world.send("PASS wrong");
     }
     assert_eq!(world.ended, Some(Ending::TooManyTries));
+    assert_eq!(last, "530 Authentication failed; too many failed logins, goodbye.\r\n");
     assert_eq!(world.send("NOOP"), "", "nothing is said after the end");
     assert!(world.machine.ended() && world.machine.is_full());
 }
@@ -136,7 +137,9 @@ fn protection_of_data_connections() {
     assert!(world.send("PROT p").starts_with("200"));
     assert!(world.machine.data_protected());
     assert!(world.send("CCC").starts_with("534"));
-    assert!(world.send("REIN").starts_with("502"));
+    world.send("USER alice");
+    assert_eq!(world.send("REIN"), "220 Ready for a new user.\r\n");
+    assert!(world.machine.protected() && world.machine.data_protected(), "nobody goes on in clear");
 }
 
 #[test]
@@ -167,8 +170,10 @@ fn features_are_the_same_before_and_after_login() {
     assert_eq!(
         before,
         "211-Features supported:\r\n AUTH TLS\r\n AUTH SSL\r\n PBSZ\r\n PROT\r\n HOST\r\n UTF8\r\n CLNT\r\n LANG EN*\r\n \
-         REST STREAM\r\n EPSV\r\n EPRT\r\n MLST type*;perm*;size*;modify*;unique*;unix.mode;\r\n SIZE\r\n MDTM\r\n \
-         MFMT\r\n TVFS\r\n211 End FEAT.\r\n"
+         AVBL\r\n REST STREAM\r\n EPSV\r\n EPRT\r\n \
+         MLST type*;perm*;size*;modify*;unique*;unix.mode;unix.uid;unix.gid;\r\n SIZE\r\n MDTM\r\n \
+         MFMT\r\n MFF Modify;UNIX.mode;\r\n HASH SHA-256*;SHA-512;SHA-1;MD5;CRC32\r\n XCRC\r\n XMD5\r\n \
+         XSHA\r\n XSHA1\r\n XSHA256\r\n XSHA512\r\n MD5\r\n TVFS\r\n211 End FEAT.\r\n"
     );
 }
 
@@ -195,7 +200,7 @@ fn t_52_faults_are_answered_once_and_counted_before_login() {
     world.feed(Input::Fault(LineFault::TooLong));
     world.feed(Input::Fault(LineFault::Nul));
     assert_eq!(world.said(), "500 Line too long.\r\n501 A command cannot hold a NUL.\r\n");
-    world.feed(Input::Fault(LineFault::NotUtf8));
+    assert_eq!(world.send("USER al\u{10ffe9}ce"), "421 Too many commands that are not understood.\r\n");
     assert_eq!(world.ended, Some(Ending::TooManyUnknown));
 }
 
@@ -261,6 +266,16 @@ fn deadlines_bans_and_a_stop_end_the_connection_with_one_word() {
 }
 
 #[test]
+fn s_53_what_needs_a_permission_needs_a_login_behind_site_too() {
+    for command in crate::ftp::table::SITE.iter().filter(|command| !command.permissions().is_empty()) {
+        let mut world = World::new();
+        let told = world.send(&format!("SITE {} 644 f", command.verb()));
+        assert_eq!(told, "530 Log in with USER and PASS first.\r\n", "{}", command.verb());
+        assert!(world.asked.is_empty());
+    }
+}
+
+#[test]
 fn small_commands_have_their_answers() {
     let mut world = World::new();
     for (line, reply) in [
@@ -272,6 +287,12 @@ fn small_commands_have_their_answers() {
         ("OPTS UTF8 OFF", "504 UTF8 cannot be turned off.\r\n"),
         ("OPTS MLST size;type;bogus;", "200 MLST OPTS type;size;\r\n"),
         ("OPTS MLST", "200 MLST OPTS \r\n"),
+        ("OPTS MLST bogus", "501 Invalid argument.\r\n"),
+        ("OPTS MLST type ;", "501 Invalid number of arguments.\r\n"),
+        ("OPTS HASH", "200 SHA-256\r\n"),
+        ("OPTS HASH sha-512", "200 SHA-512\r\n"),
+        ("OPTS HASH ROT13", "504 Unknown algorithm; FEAT lists them.\r\n"),
+        ("OPTS BOGUS", "530 Log in with USER and PASS first.\r\n"),
         ("LANG en-GB", "200 Replies are in English.\r\n"),
         ("LANG de", "504 Replies are in English only.\r\n"),
         ("ACCT x", "202 ACCT is superfluous.\r\n"),
@@ -279,7 +300,13 @@ fn small_commands_have_their_answers() {
         ("HOST x", "504 There is no such host here.\r\n"),
         ("HELP noop", "214 NOOP: do nothing\r\n"),
         ("HELP ADAT", "501 Unrecognized command.\r\n"),
-        ("SITE EXEC ls", "500 Unrecognized SITE command.\r\n"),
+        ("SITE EXEC ls", "500 SITE command not understood.\r\n"),
+        ("SITE HELP ?", "501 Unrecognized SITE command.\r\n"),
+        ("SITE CHMOD 644 f", "530 Log in with USER and PASS first.\r\n"),
+        ("HELP SITE idle", "214 IDLE: tell or set how long the connection may idle: SITE IDLE seconds\r\n"),
+        ("CLNT x", "200 Noted.\r\n"),
+        ("CCC", "533 The control connection is not protected.\r\n"),
+        ("REIN", "530 Log in with USER and PASS first.\r\n"),
         ("QUIT", "221 Goodbye.\r\n"),
     ] {
         assert_eq!(world.send(line), reply, "{line}");

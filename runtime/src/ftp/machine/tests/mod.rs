@@ -30,6 +30,9 @@ fn settings() -> MachineSettings {
         password_bytes: 64,
         queued_commands: 4,
         active_mode: true,
+        ascii_passthrough: false,
+        idle_seconds: 300,
+        idle_seconds_max: 3600,
     }
 }
 
@@ -45,6 +48,8 @@ fn entry(what: EntryKind) -> Entry {
         modified: 1_600_000_000,
         mode: 0o644,
         links: 1,
+        uid: 1000,
+        gid: 100,
         unique: 7,
         may: May::ALL,
     }
@@ -111,6 +116,7 @@ impl World {
                 Effect::DropData => self.others.push("drop-data"),
                 Effect::Logout => self.others.push("logout"),
                 Effect::LeaveHost => self.others.push("leave-host"),
+                Effect::ClientName(_) => self.others.push("client"),
                 Effect::End(ending) => self.ended = Some(ending),
                 Effect::Limit(_) => {}
             }
@@ -165,6 +171,14 @@ fn file_answer(question: &FileQuestion) -> Result<FileAnswer, FileError> {
         }
         FileQuestion::Enter(path) if path.as_str() == "/missing" => Err(FileError::NotFound),
         FileQuestion::RenameFrom(path) if path.as_str() == "/missing" => Err(FileError::NotFound),
+        FileQuestion::FreeName(path) if path.as_str() == "/missing" => Err(FileError::Denied),
+        FileQuestion::FreeName(path) => {
+            Ok(FileAnswer::Free(VirtualPath::root().join(&format!("{path}.7")).expect("path")))
+        }
+        FileQuestion::Room(_) => Ok(FileAnswer::Bytes(1000)),
+        FileQuestion::Hash(job) => {
+            Ok(FileAnswer::Hash { from: job.from, to: job.to.unwrap_or(12), hex: "00ff".to_owned() })
+        }
         FileQuestion::MakeFolder(path) if path.as_str() == "/d" => Err(FileError::Exists),
         _ => Ok(FileAnswer::Done),
     }

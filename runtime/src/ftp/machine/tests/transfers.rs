@@ -84,6 +84,11 @@ fn t_64_a_restart_mark_is_for_the_very_next_transfer() {
         done(&mut world, TransferEnd::File(FileError::BeyondEnd)),
         "554 Invalid restart: position 5 > file size.\r\n"
     );
+    world.send("ABOR");
+    for (offset, told) in [(13, "554 Invalid restart: position 13 > file size."), (12, "425 Use PASV")] {
+        world.send(&format!("REST {offset}"));
+        assert!(world.send("STOR f").starts_with(told), "{offset}");
+    }
     for spender in ["NOOP", "PWD", "LIST", "RETR f", "XYZZY"] {
         world.send("REST 5");
         world.send(spender);
@@ -154,15 +159,56 @@ fn t_42_while_a_transfer_runs_some_are_answered_and_the_rest_wait_in_order() {
     ready(&mut world, None);
     assert_eq!(world.send("NOOP"), "200 NOOP successful.\r\n");
     assert!(world.send("STAT").contains("A transfer is under way"));
-    for line in ["PWD", "SIZE f", "STAT f", "QUIT"] {
+    assert_eq!(world.send("STAT f").lines().count(), 3);
+    for line in ["PWD", "SIZE f", "PWD", "QUIT"] {
         assert!(!world.machine.is_full());
         assert_eq!(world.send(line), "");
     }
     assert!(world.machine.is_full(), "the driver stops reading");
     let told = done(&mut world, TransferEnd::Complete);
     let codes: Vec<&str> = told.lines().filter(|line| !line.starts_with(' ')).map(|line| &line[..4]).collect();
-    assert_eq!(codes, ["226 ", "257 ", "213 ", "213-", "213 ", "221 "]);
+    assert_eq!(codes, ["226 ", "257 ", "213 ", "257 ", "221 "]);
     assert_eq!(world.ended, Some(Ending::Quit));
+}
+
+#[test]
+fn quit_and_rein_let_the_transfer_finish() {
+    let mut world = World::logged_in();
+    world.start_transfer("STOR f");
+    ready(&mut world, None);
+    assert_eq!(world.send("QUIT"), "221 Goodbye.\r\n");
+    assert_eq!(world.send("NOOP"), "", "nothing is taken up behind QUIT");
+    assert_eq!(done(&mut world, TransferEnd::Complete), "226 Transfer complete.\r\n");
+    assert_eq!(world.ended, Some(Ending::Quit));
+
+    for again in ["REIN", "USER bob"] {
+        let mut world = World::logged_in();
+        world.start_transfer("RETR f");
+        ready(&mut world, None);
+        assert!(world.send(again).starts_with(if again == "REIN" { "220" } else { "331" }));
+        assert_eq!(world.send("TYPE A"), "530 Log in with USER and PASS first.\r\n");
+        assert_eq!(world.send("PASS secret"), "", "a login waits for the end");
+        assert_eq!(world.send("PWD"), "", "and so does what comes behind it");
+        let told = done(&mut world, TransferEnd::Complete);
+        let codes: Vec<&str> = told.lines().map(|line| &line[..3]).collect();
+        assert_eq!(codes, if again == "REIN" { ["226", "503", "530"] } else { ["226", "530", "530"] });
+    }
+}
+
+#[test]
+fn stou_tells_a_name_that_is_free() {
+    let mut world = World::logged_in();
+    assert!(world.send("STOU").starts_with("425"));
+    assert_eq!(world.send("STOU /missing"), "550 Not enough privileges.\r\n", "told before anything about data");
+    let transfer = world.start_transfer("STOU a");
+    assert_eq!(transfer.what, TransferKind::Unique { path: path("home/a.7") });
+    assert_eq!(ready(&mut world, None), "150 FILE: a.7\r\n");
+    assert_eq!(done(&mut world, TransferEnd::Complete), "226 Transfer complete.\r\n");
+    world.start_transfer("STOU /d/a");
+    assert_eq!(ready(&mut world, None), "150 FILE: /d/a.7\r\n");
+    done(&mut world, TransferEnd::Complete);
+    world.send("REST 5");
+    assert!(world.send("STOU").starts_with("450 Can't STOU while REST"));
 }
 
 #[test]
