@@ -130,6 +130,24 @@ async fn s_44_after_prot_p_clear_bytes_are_never_a_file() {
 }
 
 #[tokio::test]
+async fn t_30_a_handshake_where_clear_bytes_were_agreed_on_is_never_a_file() {
+    let server = Server::serve_with(|config| {
+        config.set("tls.required", false);
+    })
+    .await;
+    let mut client = server.enter(OWNER).await;
+    client.command("PROT C").await.expect(200);
+    let target = client.epsv().await;
+    let mut data = dial(address(OWNER), target).await.expect("the passive port accepts");
+    client.command("STOR f").await.expect(150);
+    let hello = [&[0x16, 3, 1, 2, 0, 1, 0, 1, 0xfc, 3, 3][..], &[7; 505]].concat();
+    tokio::io::AsyncWriteExt::write_all(&mut data, &hello).await.expect("sent");
+    tokio::io::AsyncWriteExt::shutdown(&mut data).await.expect("shut down");
+    client.reply().await.expect(522);
+    assert!(!server.root().join("f").exists(), "ciphertext is no file");
+}
+
+#[tokio::test]
 async fn s_44_prot_c_is_refused_where_tls_is_required() {
     let server = Server::serve().await;
     let mut client = server.enter(OWNER).await;

@@ -149,3 +149,39 @@ async fn s_38_names_cannot_forge_a_reply_or_a_listing() {
         assert!(!text.contains("\r\nlines"), "{command}: {text:?}");
     }
 }
+
+#[tokio::test]
+async fn s_50_a_huge_folder_is_listed_ten_times_at_once_in_little_memory_and_abor_is_quick() {
+    const ENTRIES: usize = 100_000;
+    let mut server = Server::serve_with(|config| {
+        config.set("limits.connections-per-address", 100).set("limits.unauthenticated-per-address", 100);
+    })
+    .await;
+    let folder = server.root().join("huge");
+    std::fs::create_dir(&folder).expect("a folder");
+    for number in 0..ENTRIES {
+        std::fs::File::create(folder.join(format!("entry-{number:06}"))).expect("a file");
+    }
+    let mut clients = Vec::new();
+    for _ in 0..10 {
+        clients.push(server.enter(USER).await);
+    }
+    let before = server.process().resident_kib();
+    let mut listings = tokio::task::JoinSet::new();
+    for mut client in clients {
+        listings.spawn(async move { listing(&mut client, "MLSD huge").await.expect("a listing").lines().count() });
+    }
+    while let Some(lines) = listings.join_next().await {
+        assert_eq!(lines.expect("it ends"), ENTRIES);
+    }
+    let grown = server.process().peak_kib().saturating_sub(before);
+    assert!(grown < 32 * 1024, "{grown} KiB for ten listings");
+
+    let mut client = server.enter(USER).await;
+    let _unread = client.open_data("MLSD huge", &DataTls::Resuming).await;
+    let since = std::time::Instant::now();
+    client.send(b"ABOR\r\n").await.expect("sent");
+    client.reply().await.expect(426);
+    client.reply().await.expect(226);
+    assert!(since.elapsed() < std::time::Duration::from_secs(5), "{:?}", since.elapsed());
+}
