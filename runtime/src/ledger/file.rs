@@ -1,25 +1,23 @@
 //! The journal on disk: read at start, appended to by one thread, rewritten when most of it is history.
-//!
-//! One thread writes, so that many bans that come at once share one fsync. Whatever goes wrong with the
-//! file, the answer is the same: write a new one from the table and put it in the old one's place.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, BufReader, BufWriter, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 
 use parking_lot::RwLock;
 use tokio::sync::{mpsc, oneshot};
 
+use super::disk::{Disk, Folder};
 use super::journal::{self, Reading};
+use super::load;
 use super::record::Record;
-use super::table::{Inserted, Table};
+use super::table::Table;
+use super::writer::{Job, NAME, State, Unsaved, Writer};
 use crate::config::settings::Fsync;
 use crate::moment::Moment;
 
-const NAME: &str = "bans.journal";
-const NEW_NAME: &str = "bans.journal.new";
 const LOCK_NAME: &str = "bans.lock";
 
 /// The journal could not be opened.
@@ -40,29 +38,11 @@ pub enum LedgerError {
     },
 }
 
-/// A record is not on disk. It is in force, and will be written when the disk takes it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the record is not on disk")]
-pub struct Unsaved;
-
 /// The writing side, for the keeper.
 #[derive(Debug)]
 pub struct Journal {
     jobs: mpsc::Sender<Job>,
     state: Arc<State>,
-}
-
-#[derive(Debug, Default)]
-struct State {
-    /// The file lacks something that the table holds.
-    behind: AtomicBool,
-    /// Lines in the file.
-    lines: AtomicUsize,
-}
-
-enum Job {
-    Append(Vec<u8>, Option<oneshot::Sender<Result<(), Unsaved>>>),
-    Rewrite,
 }
 
 impl Journal {
@@ -91,26 +71,24 @@ impl Journal {
             tracing::warn!(bytes = reading.torn_bytes, "ledger.torn-record-cut-off");
             file.set_len(reading.good_bytes).map_err(failed("truncate", &path))?;
         }
-        let state_dir = File::open(state).map_err(failed("open", state))?;
+        let disk = Folder::open(state).map_err(failed("open", state))?;
+        // The file may be new: without its name on the disk, what is in it is lost in a power cut.
+        disk.sync_names().map_err(failed("write", state))?;
         let shared = Arc::new(State::default());
         shared.lines.store(reading.records, Ordering::Relaxed);
-        let mut writer = Writer {
-            file,
-            path,
-            directory: state_dir,
-            fsync,
-            table: Arc::clone(table),
-            state: Arc::clone(&shared),
-            _lock: lock,
-        };
+        let mut writer = Writer { disk, file, fsync, table: Arc::clone(table), state: Arc::clone(&shared) };
         if reading.damaged > 0 {
-            let aside = writer.set_aside(now).map_err(failed("set aside", &writer.path))?;
+            let aside = set_aside(&path, now).map_err(failed("set aside", &path))?;
             tracing::error!(damaged = reading.damaged, kept = reading.records, aside = %aside.display(), "ledger.damaged");
-            writer.rewrite().map_err(failed("rewrite", &writer.path))?;
+            writer.rewrite(now).map_err(failed("rewrite", &path))?;
         }
         let (jobs, waiting) = mpsc::channel(queue);
-        let thread = std::thread::Builder::new().name("ban-journal".into()).spawn(move || writer.run(waiting, queue));
-        thread.map_err(failed("start the writer of", &state.join(NAME)))?;
+        let work = move || {
+            let _lock = lock;
+            writer.run(waiting, queue);
+        };
+        let thread = std::thread::Builder::new().name("ban-journal".into()).spawn(work);
+        thread.map_err(failed("start the writer of", &path))?;
         Ok(Journal { jobs, state: shared })
     }
 
@@ -168,124 +146,18 @@ impl Saving {
     pub fn in_background(self) {}
 }
 
-struct Writer {
-    file: File,
-    path: PathBuf,
-    directory: File,
-    fsync: Fsync,
-    table: Arc<RwLock<Table>>,
-    state: Arc<State>,
-    _lock: File,
-}
-
-impl Writer {
-    /// Writes until the last sender is gone.
-    fn run(mut self, mut jobs: mpsc::Receiver<Job>, batch_max: usize) {
-        while let Some(first) = jobs.blocking_recv() {
-            let mut lines = Vec::new();
-            let mut answers = Vec::new();
-            let mut count = 0;
-            let mut rewrite = false;
-            let mut next = Some(first);
-            while let Some(job) = next {
-                match job {
-                    Job::Append(line, answer) => {
-                        lines.extend(line);
-                        answers.extend(answer);
-                        count += 1;
-                    }
-                    Job::Rewrite => rewrite = true,
-                }
-                next = if count < batch_max { jobs.try_recv().ok() } else { None };
-            }
-            // A new file holds this batch too: whatever is handed to this thread is in the table already.
-            // While a file lacks something only a new one will do: after a failed fsync nobody knows what
-            // the old one holds.
-            let answer = match (rewrite, self.state.behind.load(Ordering::Relaxed)) {
-                (true, _) => self.rewrite_and_tell(),
-                (false, true) => Err(Unsaved),
-                (false, false) => self.append(&lines, count),
-            };
-            for waiting in answers {
-                // Whoever does not wait any more has gone.
-                let _ = waiting.send(answer);
-            }
-        }
-    }
-
-    fn append(&mut self, lines: &[u8], count: usize) -> Result<(), Unsaved> {
-        if count == 0 {
-            return Ok(());
-        }
-        let written = self.file.write_all(lines).and_then(|()| match self.fsync {
-            Fsync::Always => self.file.sync_data(),
-            Fsync::Never => Ok(()),
-        });
-        match written {
-            Ok(()) => {
-                self.state.lines.fetch_add(count, Ordering::Relaxed);
-                Ok(())
-            }
-            Err(error) => Err(self.tell(&error)),
-        }
-    }
-
-    fn rewrite_and_tell(&mut self) -> Result<(), Unsaved> {
-        match self.rewrite() {
-            Ok(()) => {
-                tracing::debug!(lines = self.state.lines.load(Ordering::Relaxed), "ledger.rewritten");
-                Ok(())
-            }
-            Err(error) => Err(self.tell(&error)),
-        }
-    }
-
-    fn tell(&self, error: &io::Error) -> Unsaved {
-        tracing::error!(path = %self.path.display(), %error, "ledger.unsaved");
-        self.state.behind.store(true, Ordering::Relaxed);
-        Unsaved
-    }
-
-    /// Writes what is in force to a new file, and puts it in the old one's place. Whatever was handed to
-    /// this thread is in the table already, so nothing falls between the two files.
-    fn rewrite(&mut self) -> io::Result<()> {
-        self.state.behind.store(false, Ordering::Relaxed);
-        let records = held(&self.table, Moment::now());
-        let new = self.path.with_file_name(NEW_NAME);
-        let mut out = BufWriter::new(File::create(&new)?);
-        for record in &records {
-            out.write_all(&journal::line(record))?;
-        }
-        let file = out.into_inner().map_err(io::IntoInnerError::into_error)?;
-        file.sync_all()?;
-        fs::rename(&new, &self.path)?;
-        self.directory.sync_all()?;
-        self.file = OpenOptions::new().append(true).open(&self.path)?;
-        self.state.lines.store(records.len(), Ordering::Relaxed);
-        Ok(())
-    }
-
-    /// Gives the damaged file a second name, under which it stays for people to look at.
-    fn set_aside(&self, now: Moment) -> io::Result<PathBuf> {
-        let aside = self.path.with_file_name(format!("{NAME}.damaged-{}", now.millis()));
-        fs::hard_link(&self.path, &aside).or_else(|_| fs::copy(&self.path, &aside).map(drop))?;
-        Ok(aside)
-    }
-}
-
-/// Everything that a new file must hold.
-fn held(table: &RwLock<Table>, now: Moment) -> Vec<Record> {
-    let table = table.read();
-    let lifts = table.lifts().filter(|lift| lift.matters(now)).map(|lift| Record::Lift(Arc::clone(lift)));
-    lifts.chain(table.iter(now).map(|ban| Record::Ban(Arc::clone(ban)))).collect()
+/// Gives the damaged file a second name, under which it stays for people to look at.
+fn set_aside(path: &Path, now: Moment) -> io::Result<PathBuf> {
+    let aside = path.with_file_name(format!("{NAME}.damaged-{}", now.millis()));
+    fs::hard_link(path, &aside).or_else(|_| fs::copy(path, &aside).map(drop))?;
+    Ok(aside)
 }
 
 fn load(file: &File, table: &RwLock<Table>, now: Moment) -> io::Result<Reading> {
-    let mut table = table.write();
-    let mut left_out = 0usize;
-    let reading = journal::read(BufReader::new(file), |record| match record {
-        Record::Ban(ban) => left_out += usize::from(table.insert(ban, now) == Inserted::Full),
-        Record::Lift(lift) => drop(table.lift(lift, now)),
+    let mut reading = Reading::default();
+    let left_out = table.write().fill(now, |take| {
+        reading = load::read(file, take)?;
+        Ok::<(), io::Error>(())
     })?;
     if left_out > 0 {
         tracing::error!(left_out, "ledger.full: raise `bans.table` and start again");

@@ -1,8 +1,6 @@
 //! The records of bans as bytes: one a line, `CRC32-in-hex JSON`. A file that was cut or damaged gives
 //! back every record that is whole.
 
-use std::io::{self, BufRead};
-
 use super::record::Record;
 
 const SUM_BYTES: usize = 8;
@@ -18,6 +16,18 @@ pub struct Reading {
     pub good_bytes: u64,
     /// Bytes of a last line that does not end: the server was stopped while it wrote.
     pub torn_bytes: u64,
+}
+
+impl Reading {
+    /// This and what was read behind it.
+    pub const fn and(self, next: Reading) -> Reading {
+        Reading {
+            records: self.records + next.records,
+            damaged: self.damaged + next.damaged,
+            good_bytes: self.good_bytes + next.good_bytes,
+            torn_bytes: self.torn_bytes + next.torn_bytes,
+        }
+    }
 }
 
 /// The record's line.
@@ -41,22 +51,16 @@ pub fn parse(line: &[u8]) -> Option<Record> {
     serde_json::from_slice(json).ok()
 }
 
-/// Reads records until the end, in the order in which they were written.
-///
-/// # Errors
-/// Those of `input`.
-pub fn read(mut input: impl BufRead, mut each: impl FnMut(Record)) -> io::Result<Reading> {
+/// Reads the records of a file or a piece of one, in the order in which they were written.
+pub fn read(bytes: &[u8], mut each: impl FnMut(Record)) -> Reading {
     let mut reading = Reading::default();
-    let mut bytes = Vec::new();
-    loop {
-        bytes.clear();
-        let count = input.read_until(b'\n', &mut bytes)? as u64;
-        let Some(line) = bytes.strip_suffix(b"\n") else {
-            reading.torn_bytes = count;
-            return Ok(reading);
+    for line in bytes.split_inclusive(|byte| *byte == b'\n') {
+        let Some(whole) = line.strip_suffix(b"\n") else {
+            reading.torn_bytes = line.len() as u64;
+            break;
         };
-        reading.good_bytes += count;
-        match parse(line) {
+        reading.good_bytes += line.len() as u64;
+        match parse(whole) {
             Some(record) => {
                 reading.records += 1;
                 each(record);
@@ -64,6 +68,7 @@ pub fn read(mut input: impl BufRead, mut each: impl FnMut(Record)) -> io::Result
             None => reading.damaged += 1,
         }
     }
+    reading
 }
 
 #[cfg(test)]
@@ -87,7 +92,7 @@ mod tests {
 
     fn read_back(bytes: &[u8]) -> (Vec<Record>, Reading) {
         let mut records = Vec::new();
-        let reading = read(bytes, |record| records.push(record)).expect("memory");
+        let reading = read(bytes, |record| records.push(record));
         (records, reading)
     }
 

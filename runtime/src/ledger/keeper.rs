@@ -25,7 +25,7 @@ use super::streams::Streams;
 use super::subject::{Reach, Subject};
 use super::table::{Inserted, Table};
 use crate::config::Settings;
-use crate::events::Label;
+use crate::events::{Label, TlsFacts};
 use crate::moment::Moment;
 use crate::policy::BanOrder;
 use crate::store::{Derive, SEAL_BYTES, SharedStore};
@@ -209,6 +209,18 @@ impl Bans {
         if self.0.rules.protects(ip) { None } else { Some(ban) }
     }
 
+    /// The ban that refuses this address by the certificate of its client or the fingerprint of its TLS.
+    pub fn on_tls(
+        &self,
+        certificate: Option<&str>,
+        fingerprint: Option<&str>,
+        ip: IpAddr,
+        now: Moment,
+    ) -> Option<Arc<Ban>> {
+        let ban = self.0.table.read().on_tls(certificate, fingerprint, now).cloned()?;
+        if self.0.rules.protects(ip) { None } else { Some(ban) }
+    }
+
     /// The ban that holds for this subject: its own, or a wider one that includes it.
     pub fn find(&self, subject: &Subject, now: Moment) -> Option<Arc<Ban>> {
         self.0.table.read().find(subject, now).cloned()
@@ -239,12 +251,12 @@ impl Bans {
     /// Asks the store about an address that the ledger does not ban. What it learns is in force here from
     /// then on. A store that is away is a no, at once; a slow one after its deadline.
     pub async fn ask_pool_host(&self, ip: IpAddr, classes: &[Label], now: Moment) -> Option<Arc<Ban>> {
-        pool::ask(&self.0, pool::Asked { ip, user: None, classes }, now).await
+        pool::ask(&self.0, pool::Asked { ip, user: None, classes, tls: None }, now).await
     }
 
-    /// Asks the store about a user from an address.
-    pub async fn ask_pool_user(&self, user: &str, ip: IpAddr, now: Moment) -> Option<Arc<Ban>> {
-        pool::ask(&self.0, pool::Asked { ip, user: Some(user), classes: &[] }, now).await
+    /// Asks the store about a user from an address, and about what the TLS of that client shows.
+    pub async fn ask_pool_user(&self, user: &str, ip: IpAddr, tls: Option<&TlsFacts>, now: Moment) -> Option<Arc<Ban>> {
+        pool::ask(&self.0, pool::Asked { ip, user: Some(user), classes: &[], tls }, now).await
     }
 
     /// Every ban that comes into force here from now on, whether imposed, added or learnt. A receiver that
@@ -369,7 +381,7 @@ impl BanWriter {
                     tracing::error!(bans = ledger.bans_max, subject = %ban.subject.to_string().escape_debug(), "ledger.full");
                     return Err(NotImposed::Full(ledger.bans_max));
                 }
-                Inserted::Lifted(_) | Inserted::Useless => return Err(NotImposed::Empty(ban.subject.clone())),
+                Inserted::Lifted(_) | Inserted::Ended => return Err(NotImposed::Empty(ban.subject.clone())),
             }
             // Under the lock, so that the journal has records of one subject in the order of the table.
             let saving = ledger.journal.append(&Record::Ban(Arc::clone(&ban)));
@@ -418,7 +430,7 @@ impl Ledger {
                 // It refuses this client all the same.
                 return Learnt::InForce(ban);
             }
-            Inserted::Useless => return Learnt::Useless,
+            Inserted::Ended => return Learnt::Useless,
         }
         self.journal.append(&Record::Ban(Arc::clone(&ban))).in_background();
         drop(table);

@@ -1,13 +1,15 @@
 //! The bans in force: a table in memory, durable on disk, published and learnt through the store.
 //!
 //! Trust: bans come from the executor and the admin socket, already clamped; records from disk and the
-//! store are checked here. Must not know: FTP, TLS, Wasm. All but `keeper.rs`, `file.rs` (the disk), `pool.rs`,
-//! `announce.rs`, `follow.rs`, `again.rs` and `foreign.rs` (the store) is free of I/O.
+//! store are checked here. Must not know: FTP, TLS, Wasm. All but `keeper.rs`, `file.rs`, `load.rs`, `disk.rs`
+//! and `writer.rs` (the disk), `pool.rs`, `announce.rs`, `follow.rs`, `again.rs` and `foreign.rs` (the store) is
+//! free of I/O.
 
 mod again;
 mod announce;
 pub mod ban;
 pub mod clocks;
+mod disk;
 pub mod feed;
 pub mod file;
 #[cfg(test)]
@@ -16,7 +18,9 @@ mod follow;
 mod foreign;
 pub mod journal;
 pub mod keeper;
+mod load;
 pub mod message;
+mod places;
 mod pool;
 pub mod proftpd;
 pub mod record;
@@ -25,6 +29,7 @@ pub mod streams;
 pub mod subject;
 pub mod table;
 pub mod trie;
+mod writer;
 
 pub use ban::{Ban, BanId, By, Evidence};
 pub use file::LedgerError;

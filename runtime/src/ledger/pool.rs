@@ -15,7 +15,7 @@ use super::keeper::{Learnt, Ledger};
 use super::record::{Merge, Record, merge, read_all};
 use super::rules::covers;
 use super::subject::{Reach, Subject};
-use crate::events::Label;
+use crate::events::{Label, TlsFacts};
 use crate::moment::Moment;
 use crate::store::{Key, Purpose, StoreError, Swap};
 use crate::waits::{self, Wait};
@@ -26,21 +26,37 @@ pub(super) struct Asked<'a> {
     pub(super) ip: IpAddr,
     pub(super) user: Option<&'a str>,
     pub(super) classes: &'a [Label],
+    pub(super) tls: Option<&'a TlsFacts>,
 }
 
 impl Asked<'_> {
     fn subjects(&self) -> Vec<Subject> {
-        match self.user {
+        let mut subjects = match self.user {
             Some(user) => vec![Subject::User(user.to_owned()), Subject::UserAtHost(user.to_owned(), self.ip)],
             None => {
                 let classes = self.classes.iter().map(|class| Subject::Class(class.as_str().to_owned()));
                 std::iter::once(Subject::Host(self.ip)).chain(classes).collect()
             }
-        }
+        };
+        subjects.extend(self.certificate().map(|digest| Subject::ClientCertificate(digest.to_owned())));
+        subjects.extend(self.fingerprint().map(|ja4| Subject::TlsFingerprint(ja4.to_owned())));
+        subjects
     }
 
     fn is_covered_by(&self, subject: &Subject) -> bool {
-        covers(subject, self.ip, self.user, self.classes.iter().map(Label::as_str))
+        match subject {
+            Subject::ClientCertificate(digest) => self.certificate() == Some(digest),
+            Subject::TlsFingerprint(ja4) => self.fingerprint() == Some(ja4),
+            subject => covers(subject, self.ip, self.user, self.classes.iter().map(Label::as_str)),
+        }
+    }
+
+    fn certificate(&self) -> Option<&str> {
+        self.tls.and_then(|tls| tls.client_certificate.as_deref())
+    }
+
+    fn fingerprint(&self) -> Option<&str> {
+        self.tls.and_then(|tls| tls.ja4.as_deref())
     }
 }
 

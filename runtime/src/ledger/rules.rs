@@ -9,7 +9,6 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use super::ban::{Ban, BanId, By, Evidence};
 use super::subject::{Reach, Subject};
-use super::table::enforced;
 use super::trie::Trie;
 use crate::config::Settings;
 use crate::moment::Moment;
@@ -31,9 +30,6 @@ pub enum NotImposed {
     /// A class that the configuration does not have.
     #[error("{0} names no set of `[networks]`")]
     NoSuchClass(Subject),
-    /// Nothing would enforce it.
-    #[error("{0} cannot be banned: this version enforces bans of hosts, networks, users and classes")]
-    Unsupported(Subject),
     /// It would end at once.
     #[error("the ban of {0} would end at once")]
     Empty(Subject),
@@ -127,7 +123,6 @@ impl Rules {
     /// Why not.
     pub fn permit(&self, subject: &Subject) -> Result<(), NotImposed> {
         match subject {
-            _ if !enforced(subject) => Err(NotImposed::Unsupported(subject.clone())),
             Subject::Host(ip) | Subject::UserAtHost(_, ip) if self.protects(*ip) => {
                 Err(NotImposed::Protected(subject.clone()))
             }
@@ -198,7 +193,7 @@ pub const fn reaches(mine: Reach, theirs: Reach) -> bool {
     )
 }
 
-/// Whether a ban of the subject refuses this address (`user`: this user from it).
+/// Whether a ban of the subject refuses this address (`user`: this user from it), whatever its TLS shows.
 pub fn covers<'a>(
     subject: &Subject,
     ip: IpAddr,
@@ -277,15 +272,14 @@ mod tests {
             ("network:::/64", "wide"),
             ("class:office", "yes"),
             ("class:nowhere", "class"),
-            ("tls-fingerprint:t13d", "unsupported"),
-            ("client-certificate:ab", "unsupported"),
+            ("tls-fingerprint:t13d", "yes"),
+            ("client-certificate:ab", "yes"),
         ] {
             let answer = match rules.permit(&Subject::parse(text).expect(text)) {
                 Ok(()) => "yes",
                 Err(NotImposed::Protected(_)) => "protected",
                 Err(NotImposed::TooWide(_)) => "wide",
                 Err(NotImposed::NoSuchClass(_)) => "class",
-                Err(NotImposed::Unsupported(_)) => "unsupported",
                 Err(other) => panic!("{text}: {other}"),
             };
             assert_eq!(answer, allowed, "{text}");

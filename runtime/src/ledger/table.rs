@@ -1,55 +1,29 @@
 //! The bans in force, in memory. Pure: `now` is an argument, nothing is read or written.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use foldhash::fast::RandomState;
-
 use super::ban::{Ban, BanId};
-use super::record::Lift;
+use super::places::{Map, Places};
+use super::record::{Lift, Record};
 use super::subject::Subject;
-use super::trie::Trie;
 use crate::moment::Moment;
-
-/// Hash maps that peers fill have a random key, so that nobody can choose colliding entries.
-type Map<K, V> = HashMap<K, V, RandomState>;
-
-const NO_END: Moment = Moment::from_millis(u64::MAX);
 
 /// All bans, found by whom they name. At most `max` bans; a new one is refused when it is full, and no ban
 /// in force ever gives way.
 #[derive(Debug)]
 pub struct Table {
-    /// By address, IPv4 and IPv6 apart: the smaller the entries, the fewer cache misses at the gate.
-    v4_hosts: Map<u32, Slot>,
-    v6_hosts: Map<u128, Slot>,
-    networks: Trie<Slot>,
-    users: Map<String, Arc<Ban>>,
-    users_at_hosts: Map<String, Map<IpAddr, Arc<Ban>>>,
-    classes: Map<String, Arc<Ban>>,
+    places: Places,
     ids: BTreeMap<BanId, Arc<Ban>>,
     ends: BTreeSet<(Moment, BanId)>,
     lifts: Map<Subject, Arc<Lift>>,
     lift_ends: BTreeSet<(Moment, Subject)>,
+    len: usize,
     max: usize,
-}
-
-/// A ban with its end beside it, so that an ended one costs no further look.
-#[derive(Debug)]
-struct Slot {
-    end: Moment,
-    ban: Arc<Ban>,
-}
-
-impl Slot {
-    fn new(ban: Arc<Ban>) -> Slot {
-        Slot { end: ban.expires.unwrap_or(NO_END), ban }
-    }
-
-    fn in_force(&self, now: Moment) -> bool {
-        now < self.end || self.end == NO_END
-    }
+    /// While it is filled, `ids` and `ends` are empty: sorting them once is far quicker than a million
+    /// insertions at random places.
+    filling: bool,
 }
 
 /// What became of a ban that was put in.
@@ -65,41 +39,59 @@ pub enum Inserted {
     Lifted(Arc<Lift>),
     /// The table is full.
     Full,
-    /// Bans of this kind of subject are not enforced, or it has ended.
-    Useless,
+    /// It has ended.
+    Ended,
 }
 
 impl Table {
     /// Empty, for at most `max` bans.
     pub fn new(max: usize) -> Table {
         Table {
-            v4_hosts: Map::default(),
-            v6_hosts: Map::default(),
-            networks: Trie::new(),
-            users: Map::default(),
-            users_at_hosts: Map::default(),
-            classes: Map::default(),
+            places: Places::default(),
             ids: BTreeMap::new(),
             ends: BTreeSet::new(),
             lifts: Map::default(),
             lift_ends: BTreeSet::new(),
+            len: 0,
             max,
+            filling: false,
         }
+    }
+
+    /// Takes in many records at once, in the order in which they were made; how many bans found no room.
+    ///
+    /// # Errors
+    /// Those of `feed`, which hands each record to its argument. What was handed over by then is in.
+    pub fn fill<E>(
+        &mut self,
+        now: Moment,
+        feed: impl FnOnce(&mut dyn FnMut(Record)) -> Result<(), E>,
+    ) -> Result<usize, E> {
+        (self.filling, self.ids, self.ends) = (true, BTreeMap::new(), BTreeSet::new());
+        let mut left_out = 0;
+        let fed = feed(&mut |record| match record {
+            Record::Ban(ban) => left_out += usize::from(self.insert(ban, now) == Inserted::Full),
+            Record::Lift(lift) => drop(self.lift(lift, now)),
+        });
+        self.filling = false;
+        self.ids = self.places.iter().map(|ban| (ban.id, Arc::clone(ban))).collect();
+        self.ends = self.places.iter().filter_map(|ban| Some((ban.expires?, ban.id))).collect();
+        fed.map(|()| left_out)
     }
 
     /// Bans in the table, ended ones that were not swept yet among them.
     pub fn len(&self) -> usize {
-        self.ids.len()
+        self.len
     }
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.ids.is_empty()
+        self.len == 0
     }
 
     /// Whether any class is banned: else nobody needs to ask for an address's classes.
     pub fn bans_classes(&self) -> bool {
-        !self.classes.is_empty()
+        self.places.bans_classes()
     }
 
     /// The ban that refuses this address: of the host, of a network around it, of one of its classes.
@@ -109,34 +101,29 @@ impl Table {
         classes: impl IntoIterator<Item = &'a str>,
         now: Moment,
     ) -> Option<&Arc<Ban>> {
-        let slot = self.host(ip).filter(|slot| slot.in_force(now));
-        let slot = slot.or_else(|| self.networks.covering(ip).find(|slot| slot.in_force(now)));
-        slot.map(|slot| &slot.ban).or_else(|| {
-            let class = |class| self.classes.get(class).filter(|ban| ban.in_force(now));
-            classes.into_iter().find_map(class)
-        })
+        self.places.on_host(ip, classes, now)
     }
 
     /// The ban that refuses this user from this address, other than one of the address.
     pub fn on_user(&self, user: &str, ip: IpAddr, now: Moment) -> Option<&Arc<Ban>> {
-        let at_host = self.users_at_hosts.get(user).and_then(|hosts| hosts.get(&ip));
-        self.users.get(user).filter(|ban| ban.in_force(now)).or_else(|| at_host.filter(|ban| ban.in_force(now)))
+        self.places.on_user(user, ip, now)
+    }
+
+    /// The ban that refuses a client by its certificate or by the fingerprint of its TLS.
+    pub fn on_tls(&self, certificate: Option<&str>, fingerprint: Option<&str>, now: Moment) -> Option<&Arc<Ban>> {
+        self.places.on_tls(certificate, fingerprint, now)
     }
 
     /// The ban of exactly this subject.
     pub fn exactly(&self, subject: &Subject, now: Moment) -> Option<&Arc<Ban>> {
-        self.entry(subject).filter(|ban| ban.in_force(now))
+        self.places.entry(subject).filter(|ban| ban.in_force(now))
     }
 
     /// The ban that holds for this subject: its own, or a wider one that includes it.
     pub fn find(&self, subject: &Subject, now: Moment) -> Option<&Arc<Ban>> {
         self.exactly(subject, now).or_else(|| match subject {
             Subject::Host(ip) => self.on_host(*ip, [], now),
-            Subject::Network(net) => {
-                let around = |ban: &&Arc<Ban>| matches!(&ban.subject, Subject::Network(wide) if wide.contains(net));
-                let alive = self.networks.covering(net.addr()).filter(|slot| slot.in_force(now));
-                alive.map(|slot| &slot.ban).find(around)
-            }
+            Subject::Network(net) => self.places.around(net, now),
             Subject::UserAtHost(user, ip) => self.on_user(user, *ip, now).or_else(|| self.on_host(*ip, [], now)),
             _ => None,
         })
@@ -170,13 +157,13 @@ impl Table {
 
     /// Puts a ban in. For one subject the ban that ends later stays; a ban that was lifted never returns.
     pub fn insert(&mut self, ban: Arc<Ban>, now: Moment) -> Inserted {
-        if !ban.in_force(now) || !enforced(&ban.subject) {
-            return Inserted::Useless;
+        if !ban.in_force(now) {
+            return Inserted::Ended;
         }
         if let Some(lift) = self.lifts.get(&ban.subject).filter(|lift| lift.voids(&ban)) {
             return Inserted::Lifted(Arc::clone(lift));
         }
-        let old = self.entry(&ban.subject).cloned();
+        let old = self.places.entry(&ban.subject).cloned();
         match old {
             Some(old) if old.in_force(now) && !ban.outlasts(&old) => Inserted::Kept(old),
             Some(old) => {
@@ -185,7 +172,7 @@ impl Table {
                 self.put(ban);
                 if was_in_force { Inserted::Replaced(old) } else { Inserted::Added }
             }
-            None if self.ids.len() >= self.max => Inserted::Full,
+            None if self.len >= self.max => Inserted::Full,
             None => {
                 self.put(ban);
                 Inserted::Added
@@ -196,7 +183,7 @@ impl Table {
     /// Ends a ban of the lift's subject that it voids, and remembers the lift until the ban would have ended.
     /// Lifts are bounded as bans are: the soonest to end gives way.
     pub fn lift(&mut self, lift: Arc<Lift>, now: Moment) -> Option<Arc<Ban>> {
-        let ended = self.entry(&lift.subject).filter(|ban| lift.voids(ban)).cloned();
+        let ended = self.places.entry(&lift.subject).filter(|ban| lift.voids(ban)).cloned();
         if let Some(ban) = &ended {
             self.forget(ban);
         }
@@ -244,69 +231,24 @@ impl Table {
         swept
     }
 
-    fn host(&self, ip: IpAddr) -> Option<&Slot> {
-        match ip {
-            IpAddr::V4(ip) => self.v4_hosts.get(&ip.into()),
-            IpAddr::V6(ip) => self.v6_hosts.get(&ip.into()),
-        }
-    }
-
-    fn entry(&self, subject: &Subject) -> Option<&Arc<Ban>> {
-        match subject {
-            Subject::Host(ip) => self.host(*ip).map(|slot| &slot.ban),
-            Subject::Network(net) => self.networks.get(*net).map(|slot| &slot.ban),
-            Subject::User(user) => self.users.get(user),
-            Subject::UserAtHost(user, ip) => self.users_at_hosts.get(user)?.get(ip),
-            Subject::Class(class) => self.classes.get(class),
-            Subject::ClientCertificate(_) | Subject::TlsFingerprint(_) => None,
-        }
-    }
-
     fn put(&mut self, ban: Arc<Ban>) {
-        self.ids.insert(ban.id, Arc::clone(&ban));
-        if let Some(end) = ban.expires {
-            self.ends.insert((end, ban.id));
+        self.len += 1;
+        if !self.filling {
+            self.ids.insert(ban.id, Arc::clone(&ban));
+            self.ends.extend(ban.expires.map(|end| (end, ban.id)));
         }
-        match &ban.subject {
-            Subject::Host(IpAddr::V4(ip)) => drop(self.v4_hosts.insert((*ip).into(), Slot::new(ban))),
-            Subject::Host(IpAddr::V6(ip)) => drop(self.v6_hosts.insert((*ip).into(), Slot::new(ban))),
-            Subject::Network(net) => drop(self.networks.insert(*net, Slot::new(ban))),
-            Subject::User(user) => drop(self.users.insert(user.clone(), ban)),
-            Subject::UserAtHost(user, ip) => {
-                drop(self.users_at_hosts.entry(user.clone()).or_default().insert(*ip, Arc::clone(&ban)));
-            }
-            Subject::Class(class) => drop(self.classes.insert(class.clone(), ban)),
-            Subject::ClientCertificate(_) | Subject::TlsFingerprint(_) => {}
-        }
+        self.places.put(ban);
     }
 
+    /// Takes out a ban that is in.
     fn forget(&mut self, ban: &Ban) {
+        self.len -= 1;
         self.ids.remove(&ban.id);
         if let Some(end) = ban.expires {
             self.ends.remove(&(end, ban.id));
         }
-        match &ban.subject {
-            Subject::Host(IpAddr::V4(ip)) => drop(self.v4_hosts.remove(&(*ip).into())),
-            Subject::Host(IpAddr::V6(ip)) => drop(self.v6_hosts.remove(&(*ip).into())),
-            Subject::Network(net) => drop(self.networks.remove(*net)),
-            Subject::User(user) => drop(self.users.remove(user)),
-            Subject::UserAtHost(user, ip) => {
-                if let Some(hosts) = self.users_at_hosts.get_mut(user) {
-                    hosts.remove(ip);
-                    if hosts.is_empty() {
-                        self.users_at_hosts.remove(user);
-                    }
-                }
-            }
-            Subject::Class(class) => drop(self.classes.remove(class)),
-            Subject::ClientCertificate(_) | Subject::TlsFingerprint(_) => {}
-        }
+        self.places.remove(&ban.subject);
     }
-}
-
-/// Whether this version refuses anybody for a ban of this kind.
-pub const fn enforced(subject: &Subject) -> bool {
-    !matches!(subject, Subject::ClientCertificate(_) | Subject::TlsFingerprint(_))
 }
 
 #[cfg(test)]
@@ -329,9 +271,15 @@ mod tests {
     #[test]
     fn each_kind_of_subject_is_found_by_what_it_names() {
         let mut table = Table::new(100);
-        for subject in
-            ["host:192.0.2.7", "network:198.51.100.0/24", "class:office", "user:eve", "user-at-host:bob@192.0.2.9"]
-        {
+        for subject in [
+            "host:192.0.2.7",
+            "network:198.51.100.0/24",
+            "class:office",
+            "user:eve",
+            "user-at-host:bob@192.0.2.9",
+            "client-certificate:ab12",
+            "tls-fingerprint:t13d",
+        ] {
             assert_eq!(table.insert(ban(subject, START, Some(60)), START), Inserted::Added);
         }
         let host = |text: &str, class: &str| table.on_host(ip(text), [class], START).map(|ban| ban.subject.to_string());
@@ -342,6 +290,10 @@ mod tests {
         let user = |name: &str, text: &str| table.on_user(name, ip(text), START).is_some();
         assert!(user("eve", "203.0.113.1") && user("bob", "192.0.2.9"));
         assert!(!user("bob", "192.0.2.7") && !user("alice", "192.0.2.9"));
+        let tls = |digest, ja4| table.on_tls(digest, ja4, START).map(|ban| ban.subject.to_string());
+        assert_eq!(tls(Some("ab12"), Some("t12i")).as_deref(), Some("client-certificate:ab12"));
+        assert_eq!(tls(None, Some("t13d")).as_deref(), Some("tls-fingerprint:t13d"));
+        assert_eq!((tls(Some("t13d"), Some("ab12")), tls(None, None)), (None, None));
         assert!(table.find(&Subject::parse("network:198.51.100.0/28").expect("net"), START).is_some());
         assert!(table.find(&Subject::parse("network:198.51.0.0/16").expect("net"), START).is_none());
     }
@@ -356,7 +308,7 @@ mod tests {
         assert!(table.on_host(ip("192.0.2.7"), [], end).is_none());
         assert_eq!(table.sweep(before, 10), 0);
         assert_eq!(table.sweep(end, 10), 1);
-        assert!(table.is_empty() && table.ends.is_empty() && table.v4_hosts.is_empty());
+        assert!(table.is_empty() && table.ends.is_empty() && table.places.iter().next().is_none());
     }
 
     #[test]
@@ -395,6 +347,35 @@ mod tests {
         let over = START.plus(Duration::from_secs(601 + 15 * 60));
         table.sweep(over, 10);
         assert!(table.lifts.is_empty() && table.lift_ends.is_empty());
+    }
+
+    #[test]
+    fn a_table_that_was_filled_at_once_is_the_same_as_one_that_was_filled_one_by_one() {
+        let first = ban("host:192.0.2.1", START, Some(60));
+        let again = ban("host:192.0.2.1", START.plus(Duration::from_secs(2)), Some(30));
+        let records = [
+            Record::Ban(Arc::clone(&first)),
+            Record::Lift(lift(&first, START.plus(Duration::from_secs(1)))),
+            Record::Ban(again),
+            Record::Ban(ban("user:eve", START, None)),
+            Record::Ban(ban("user:eve", START, Some(60))),
+            Record::Ban(ban("network:192.0.2.0/24", START, Some(0))),
+            Record::Ban(ban("class:office", START, Some(60))),
+            Record::Ban(ban("class:home", START, Some(60))),
+        ];
+        let (mut filled, mut one_by_one) = (Table::new(3), Table::new(3));
+        let left_out = filled.fill(START, |take| {
+            records.iter().cloned().for_each(take);
+            Ok::<(), ()>(())
+        });
+        assert_eq!(left_out, Ok(1));
+        for record in records {
+            match record {
+                Record::Ban(ban) => drop(one_by_one.insert(ban, START)),
+                Record::Lift(lift) => drop(one_by_one.lift(lift, START)),
+            }
+        }
+        assert_eq!((&filled.ids, &filled.ends, filled.len()), (&one_by_one.ids, &one_by_one.ends, 3));
     }
 
     #[test]

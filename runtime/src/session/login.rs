@@ -13,7 +13,6 @@ use crate::events::{Cause, Kind, LoginFailure};
 use crate::ftp::effect::LoginAnswer;
 use crate::moment::Moment;
 use crate::vfs::{Root, VirtualPath};
-use crate::waits;
 
 impl Driver {
     /// Checks a login. Every no takes as long as any other and says as little.
@@ -26,7 +25,7 @@ impl Driver {
         let (bans, ip) = (&house.handles.bans, entry.peer.ip());
         let mut banned = bans.on_user(user, ip, Moment::now());
         if banned.is_none() && house.is_shared() {
-            banned = bans.ask_pool_user(user, ip, Moment::now()).await;
+            banned = bans.ask_pool_user(user, ip, entry.tls.get().map(|facts| &**facts), Moment::now()).await;
         }
         if let Some(ban) = banned {
             debug!(connection = entry.id, ban = %ban.id, "login.user-banned");
@@ -106,7 +105,7 @@ impl Driver {
         let pause = failure_pause(users.failure_delay, users.failure_delay_longest, failures, random_byte());
         let pause = pause.max(verdict.delay);
         if !pause.is_zero() {
-            waits::pause(pause).await;
+            entry.pause(pause).await;
         }
         match (verdict.permit(&house, &entry).err(), no) {
             (Some(no), _) if no.close => LoginAnswer::Refused { text: no.text, close: true },

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use foldhash::quality::RandomState;
 use parking_lot::Mutex;
@@ -18,6 +19,7 @@ use crate::events::{Event, Facts, Kind, Label, SessionFacts, TlsFacts};
 use crate::ledger::Ban;
 use crate::moment::Moment;
 use crate::net::{Arrival, HostId, Peer};
+use crate::waits;
 
 /// All open sessions.
 #[derive(Debug, Default)]
@@ -226,13 +228,28 @@ impl Entry {
         self.order.lock().clone()
     }
 
-    /// The ban that is in force for this session, if one is.
+    /// The ban that is in force for this session, if one is: of its address, of what its TLS shows, of its
+    /// user.
     pub(super) fn ban(&self, house: &House, now: Moment) -> Option<Arc<Ban>> {
         let (bans, ip) = (&house.handles.bans, self.peer.ip());
-        bans.on_host(ip, &self.classes, now).or_else(|| {
+        let by_tls = || {
+            let tls = self.tls.get()?;
+            bans.on_tls(tls.client_certificate.as_deref(), tls.ja4.as_deref(), ip, now)
+        };
+        let by_user = || {
             let who = self.who.lock();
             who.user.as_deref().filter(|_| who.logged_in).and_then(|user| bans.on_user(user, ip, now))
-        })
+        };
+        bans.on_host(ip, &self.classes, now).or_else(by_tls).or_else(by_user)
+    }
+
+    /// Pauses, and no longer once somebody outside wants something of the session.
+    pub(super) async fn pause(&self, span: Duration) {
+        tokio::select! {
+            () = waits::pause(span) => {}
+            // Whoever looks for orders next shall find this one.
+            () = self.changed.notified() => self.changed.notify_one(),
+        }
     }
 
     /// The virtual server that the client is at.

@@ -139,7 +139,7 @@ async fn lift(house: &House, order: &LiftOrder) {
 pub(super) async fn permit(house: &House, entry: &Entry, kind: Kind) -> Result<(), No> {
     let verdict = ask(house, entry, kind).await;
     if !verdict.delay.is_zero() {
-        waits::pause(verdict.delay).await;
+        entry.pause(verdict.delay).await;
     }
     verdict.permit(house, entry)
 }

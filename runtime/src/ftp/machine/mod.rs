@@ -23,7 +23,7 @@ use crate::vfs::VirtualPath;
 use crate::waits::Wait;
 
 use super::command::{Parsed, parse};
-use super::effect::{Answer, Effect, Effects, Ending, Input, Question, Ruled};
+use super::effect::{Answer, Effect, Effects, Ending, Input, Question, Ruled, TransferEnd};
 use super::line::{Line, LineFault};
 use super::raw::has_raw;
 use super::reply::{Reply, ReplyText};
@@ -121,7 +121,11 @@ impl Machine {
             Input::Expired(wait) => self.expired(wait, &mut out),
             Input::Stopping => self.stopping = true,
             Input::Revoked => self.say_and_end(Reply::account_closed(), Ending::Revoked, &mut out),
-            Input::Banned(text) => self.say_and_end(Reply::closing(Some(&text)), Ending::Banned, &mut out),
+            Input::Banned(text) => {
+                // The transfer is told its end before the connection is.
+                transfer::done(self, TransferEnd::Aborted, &mut out);
+                self.say_and_end(Reply::closing(Some(&text)), Ending::Banned, &mut out);
+            }
         }
         self.settle(now, &mut out);
         out

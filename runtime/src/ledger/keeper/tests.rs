@@ -225,7 +225,7 @@ async fn f_15_a_torn_and_a_damaged_journal_give_back_what_is_whole() {
         .collect();
     assert!(names.iter().any(|name| name.starts_with("bans.journal.damaged-")), "{names:?}");
     let whole = fs::read(again.journal()).expect("journal");
-    let reading = journal::read(&whole[..], drop).expect("read");
+    let reading = journal::read(&whole, drop);
     assert_eq!((reading.records, reading.damaged, reading.torn_bytes), (2, 0, 0));
 }
 
@@ -295,12 +295,31 @@ async fn a_ban_of_one_node_refuses_on_another_and_stays_learnt() {
     assert_eq!(news.recv().await.expect("news").id, ban.id);
     assert!(two.bans_host("192.0.2.7"), "learnt");
     assert!(two.pool_bans_host("203.0.113.200").await && two.bans_host("203.0.113.1"));
-    assert!(two.bans.ask_pool_user("eve", ip("192.0.2.99"), Moment::now()).await.is_some());
-    assert!(two.bans.ask_pool_user("bob", ip("192.0.2.99"), Moment::now()).await.is_none());
+    assert!(two.bans.ask_pool_user("eve", ip("192.0.2.99"), None, Moment::now()).await.is_some());
+    assert!(two.bans.ask_pool_user("bob", ip("192.0.2.99"), None, Moment::now()).await.is_none());
     assert!(!two.pool_bans_host("192.0.2.8").await, "the neighbour is fine");
     assert_eq!(two.bans.standing().learnt, 3);
     two.ban("host:192.0.2.200", Moment::now()).await;
     assert!(two.restart(&memory()).bans_host("192.0.2.7"), "durable too");
+}
+
+#[tokio::test]
+async fn a_ban_of_a_certificate_or_a_fingerprint_is_learnt_at_the_login() {
+    let store = memory();
+    let one = node("a", &store);
+    for subject in ["client-certificate:ab12", "tls-fingerprint:t13d"] {
+        one.ban(subject, Moment::now()).await;
+    }
+    let tls = |digest: &str, ja4: &str| TlsFacts {
+        client_certificate: Some(digest.to_owned()),
+        ja4: Some(ja4.to_owned()),
+        ..TlsFacts::default()
+    };
+    for (facts, banned) in [(tls("ab12", "x"), true), (tls("x", "t13d"), true), (tls("x", "y"), false)] {
+        let other = node("b", &store);
+        let found = other.bans.ask_pool_user("eve", ip("192.0.2.7"), Some(&facts), Moment::now()).await;
+        assert_eq!(found.is_some(), banned, "{facts:?}");
+    }
 }
 
 #[tokio::test]
@@ -474,11 +493,15 @@ async fn whom_the_operator_protects_nobody_bans() {
     let one = node("a", &store);
     let refused = one.writer.impose(order("host:198.51.100.1", None), Vec::new(), Moment::now()).await;
     assert!(matches!(refused, Err(NotImposed::Protected(_))));
-    let refused = one.writer.impose(order("tls-fingerprint:t13", None), Vec::new(), Moment::now()).await;
-    assert!(matches!(refused, Err(NotImposed::Unsupported(_))));
-    one.ban("user:eve", Moment::now()).await;
-    assert!(one.bans.on_user("eve", ip("198.51.100.1"), Moment::now()).is_none());
-    assert!(one.bans.on_user("eve", ip("198.51.100.16"), Moment::now()).is_some());
+    let now = Moment::now();
+    for subject in ["user:eve", "tls-fingerprint:t13"] {
+        one.ban(subject, now).await;
+    }
+    let refuses = |text: &str| {
+        (one.bans.on_user("eve", ip(text), now).is_some(), one.bans.on_tls(None, Some("t13"), ip(text), now).is_some())
+    };
+    assert_eq!(refuses("198.51.100.1"), (false, false));
+    assert_eq!(refuses("198.51.100.16"), (true, true));
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 use crate::ftp::effect::{Ending, FileError, Input, ListForm, TransferEnd, TransferKind};
 use crate::ftp::listing::FactSet;
+use crate::ftp::reply::ReplyText;
 
 use super::super::MachineSettings;
 use super::{World, path, settings};
@@ -277,4 +278,15 @@ fn mlsd_tells_the_chosen_facts_and_a_file_is_no_folder() {
     let prefix = String::new();
     assert_eq!(transfer.what, TransferKind::Listing { path: path("f"), form, glob: None, hidden: true, prefix });
     assert_eq!(done(&mut world, TransferEnd::File(FileError::NotAFolder)), "501 Not a directory.\r\n");
+}
+
+#[test]
+fn p_27_a_ban_ends_the_transfer_with_its_reply_before_it_ends_the_connection() {
+    let mut world = World::logged_in();
+    world.start_transfer("STOR f");
+    ready(&mut world, None);
+    world.feed(Input::Banned(ReplyText::clean("Banned.")));
+    let said = world.said();
+    assert!(said.starts_with("426 ") && said.ends_with("421 Banned.\r\n") && said.lines().count() == 2, "{said}");
+    assert_eq!(world.ended, Some(Ending::Banned));
 }
