@@ -6,13 +6,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
+use tracing::{info, warn};
 
-use super::request::{Refusal, Reply, Request, Status};
+use super::request::{AddedBan, ImportRow, Refusal, Reply, Request, Status};
 use super::socket::{Caller, Told};
 use crate::config::Mistake;
 use crate::gate::Gate;
 use crate::ledger::keeper::Which;
-use crate::ledger::{Ban, BanId, BanWriter, NotImposed, Subject};
+use crate::ledger::{Ban, BanId, BanWriter, Reach, Subject};
 use crate::moment::Moment;
 use crate::net::Networks;
 use crate::policy::{KeyPolicy, Policies, PolicyStatus};
@@ -41,6 +42,9 @@ pub struct Desk {
     pub about: About,
 }
 
+/// Bytes of an operator's reason: it travels with the ban through the store.
+const REASON_BYTES_MAX: usize = 500;
+
 /// What does not change while the server runs.
 #[derive(Clone, Debug)]
 #[expect(missing_docs, reason = "as in `Status`")]
@@ -57,30 +61,75 @@ impl Desk {
     pub async fn answer(&self, caller: Caller, request: Request) -> Told {
         let now = Moment::now();
         Told::Reply(match request {
-            Request::BansList {} => return Told::List(self.bans.bans().list(now)),
+            Request::BansList { filter, page } => {
+                return Told::List(page.of(self.bans.bans().list(&filter, now).await));
+            }
+            Request::BansExport { filter } => {
+                let bans = self.bans.bans().list(&filter, now).await;
+                audit(&caller, "bans-export", &format!("{} bans", bans.len()), Ok("told"));
+                return Told::Whole(bans);
+            }
             Request::Status {} => Reply::done(&self.status(now)),
-            Request::BansAdd { subject, seconds, reason, reach } => match Subject::parse(&subject) {
-                Err(error) => Reply::usage(error.to_string()),
-                Ok(subject) => {
-                    let span = seconds.map(Duration::from_secs);
-                    let added = self.bans.add(subject, span, reason, reach, &caller.name, now).await;
-                    added.map_or_else(refused, |ban| Reply::done(&*ban))
-                }
-            },
+            Request::BansAdd { subject, seconds, reason, reach } => {
+                let added = self.add(&caller, &subject, seconds, reason, reach, now).await;
+                audit(&caller, "bans-add", &subject, added.as_ref().map(AddedBan::word).map_err(Reply::why));
+                added.map_or_else(|refusal| refusal, |added| Reply::done(&added))
+            }
+            Request::BansImport { bans } => Reply::done(&self.import(&caller, bans, now).await),
             Request::BansLift { which } => match which_of(&which) {
-                None => Reply::usage(format!("`{which}` is neither a subject nor the id of a ban")),
-                Some(which) => {
-                    let gone = self.bans.lift(which, &caller.name, now).await;
+                None => Reply::usage(nothing(&which)),
+                Some(wanted) => {
+                    let gone = self.bans.lift(wanted, &caller.name, now).await;
+                    let word = if gone.is_empty() { "not banned" } else { "lifted" };
+                    audit(&caller, "bans-lift", &which, Ok(word));
                     Reply::done(&gone.iter().map(|ban| super::BanRow::from(&**ban)).collect::<Vec<_>>())
                 }
             },
             Request::BansExplain { which } => match which_of(&which) {
-                None => Reply::usage(format!("`{which}` is neither a subject nor the id of a ban")),
+                None => Reply::usage(nothing(&which)),
                 Some(which) => Reply::done(&self.banning(&which, now).iter().map(|ban| &**ban).collect::<Vec<_>>()),
             },
             Request::PolicyList {} => Reply::done(&self.policies()),
-            Request::PolicyReload {} => self.reload().await,
+            Request::PolicyReload {} => {
+                let told = self.reload().await;
+                audit(&caller, "policy-reload", "", if told.is_good() { Ok("in force") } else { Err(told.why()) });
+                told
+            }
         })
+    }
+
+    async fn add(
+        &self,
+        caller: &Caller,
+        subject: &str,
+        seconds: Option<u64>,
+        reason: String,
+        reach: Reach,
+        now: Moment,
+    ) -> Result<AddedBan, Reply> {
+        let subject = Subject::parse(subject).map_err(|error| Reply::usage(error.to_string()))?;
+        if reason.len() > REASON_BYTES_MAX {
+            return Err(Reply::usage(format!("the reason is too long: it has at most {REASON_BYTES_MAX} bytes")));
+        }
+        let span = seconds.map(Duration::from_secs);
+        let added = self.bans.add(subject, span, reason, reach, &caller.name, now).await;
+        let added = added.map_err(|error| Reply::refused(error.to_string()))?;
+        Ok(AddedBan { ban: Ban::clone(&added.ban), already: added.already })
+    }
+
+    async fn import(&self, caller: &Caller, bans: Vec<Ban>, now: Moment) -> Vec<ImportRow> {
+        let mut rows = Vec::with_capacity(bans.len());
+        for ban in bans {
+            let subject = ban.subject.clone();
+            let row = match self.bans.import(ban, &caller.name, now).await {
+                Ok(outcome) => ImportRow { subject, outcome: Some(outcome), refused: None },
+                Err(why) => ImportRow { subject, outcome: None, refused: Some(why.to_string()) },
+            };
+            let came = row.refused.as_deref().map_or(Ok("taken"), Err);
+            audit(caller, "bans-import", &row.subject.to_string(), came);
+            rows.push(row);
+        }
+        rows
     }
 
     fn status(&self, now: Moment) -> Status {
@@ -152,6 +201,17 @@ fn which_of(typed: &str) -> Option<Which> {
     Subject::parse(typed).ok().map(Which::Subject)
 }
 
-fn refused(error: NotImposed) -> Reply {
-    Reply::refused(error.to_string())
+fn nothing(which: &str) -> String {
+    let shown: String = which.chars().take(80).flat_map(char::escape_debug).collect();
+    format!("`{shown}` is neither a subject nor the id of a ban")
+}
+
+/// Who changed what, or tried to: one line each.
+fn audit(caller: &Caller, what: &str, about: &str, came: Result<&str, &str>) {
+    let (operator, uid, pid) = (caller.name.escape_debug(), caller.uid, caller.pid.unwrap_or_default());
+    let about = about.chars().take(300).flat_map(char::escape_debug).collect::<String>();
+    match came {
+        Ok(outcome) => info!(%operator, uid, pid, what, %about, outcome, "admin.audit"),
+        Err(why) => warn!(%operator, uid, pid, what, %about, outcome = "refused", why, "admin.audit"),
+    }
 }

@@ -128,7 +128,7 @@ where
             Level::INFO => ("\x1b[32m", "\x1b[0m"),
             _ => ("\x1b[2m", "\x1b[0m"),
         };
-        write!(out, "{} {colour}{level:>5}{plain} ", stamp(Moment::now()))?;
+        write!(out, "{} {colour}{level:>5}{plain} ", stamp(Moment::shown()))?;
         let mut fields = Fields::default();
         event.record(&mut fields);
         out.write_str(&fields.message)?;
@@ -154,7 +154,7 @@ where
         let mut fields = Fields::default();
         event.record(&mut fields);
         let mut object = serde_json::Map::new();
-        object.insert("at".to_owned(), stamp(Moment::now()).into());
+        object.insert("at".to_owned(), stamp(Moment::shown()).into());
         object.insert("level".to_owned(), event.metadata().level().as_str().to_ascii_lowercase().into());
         object.insert("target".to_owned(), event.metadata().target().into());
         object.insert("message".to_owned(), fields.message.into());

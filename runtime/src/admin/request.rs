@@ -5,20 +5,38 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::ledger::{Ban, BanId, By, Reach, Standing, Subject};
+use crate::ledger::{Ban, BanId, By, Filter, Imported, Page, Reach, Standing, Subject};
 use crate::moment::Moment;
 use crate::policy::PolicyStatus;
 use crate::store::Health;
 
 /// A request. What it answers stands beside it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "op", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Request {
     /// How the server is: [`Status`].
     Status {},
-    /// All bans in force: lists of [`BanRow`] in [`Reply::More`], then an empty one.
-    BansList {},
-    /// Ban somebody: the [`Ban`].
+    /// Bans in force, oldest first: lists of [`BanRow`] in [`Reply::More`], then an empty one.
+    BansList {
+        /// Which.
+        #[serde(default)]
+        filter: Filter,
+        /// Which part of them.
+        #[serde(default)]
+        page: Page,
+    },
+    /// As `BansList`, everything about each: lists of [`Ban`].
+    BansExport {
+        /// Which.
+        #[serde(default)]
+        filter: Filter,
+    },
+    /// Take in bans that were exported: the list of [`ImportRow`], in their order.
+    BansImport {
+        /// Everything about each.
+        bans: Vec<Ban>,
+    },
+    /// Ban somebody: the [`AddedBan`].
     BansAdd {
         /// Whom, as typed.
         subject: String,
@@ -80,6 +98,19 @@ impl Reply {
         Reply::Refused(Refusal { why: vec![why.into()], usage: false })
     }
 
+    /// Whether it happened.
+    pub const fn is_good(&self) -> bool {
+        !matches!(self, Reply::Refused(_))
+    }
+
+    /// Why not, in a few words.
+    pub fn why(&self) -> &str {
+        match self {
+            Reply::Refused(refusal) => refusal.why.first().map_or("", String::as_str),
+            _ => "",
+        }
+    }
+
     /// It makes no sense.
     pub fn usage(why: impl Into<String>) -> Reply {
         Reply::Refused(Refusal { why: vec![why.into()], usage: true })
@@ -115,6 +146,34 @@ pub struct Status {
     pub policies: Vec<PolicyStatus>,
     /// The key policy.
     pub keys: PolicyStatus,
+}
+
+/// The ban that is in force after an operator asked for one.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AddedBan {
+    /// The ban.
+    #[serde(flatten)]
+    pub ban: Ban,
+    /// It was in force before, and lasts at least as long as what was asked for.
+    pub already: bool,
+}
+
+impl AddedBan {
+    /// For the audit.
+    pub fn word(&self) -> &'static str {
+        if self.already { "was banned already" } else { "banned" }
+    }
+}
+
+/// What came of one ban of an import.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ImportRow {
+    /// Whom it names.
+    pub subject: Subject,
+    /// What came of it; `None`: it was refused.
+    pub outcome: Option<Imported>,
+    /// Why it was refused.
+    pub refused: Option<String>,
 }
 
 /// A ban in a list: all but the evidence.
@@ -158,6 +217,9 @@ mod tests {
         let text = serde_json::to_string(&request).expect("json");
         assert_eq!(text, r#"{"op":"bans-explain","which":"192.0.2.7"}"#);
         assert_eq!(serde_json::from_str::<Request>(&text).expect("request"), request);
+        let all = Request::BansList { filter: Filter::default(), page: Page::default() };
+        assert_eq!(serde_json::from_str::<Request>(r#"{"op":"bans-list"}"#).expect("request"), all);
+        assert!(serde_json::from_str::<Request>(r#"{"op":"bans-list","filter":{"colour":"red"}}"#).is_err());
         assert!(serde_json::from_str::<Request>(r#"{"op":"status","extra":1}"#).is_err());
         assert!(serde_json::from_str::<Request>(r#"{"op":"shutdown"}"#).is_err());
     }

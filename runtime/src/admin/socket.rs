@@ -36,6 +36,10 @@ pub enum SocketError {
 pub struct Caller {
     /// System user name, or `uid N`.
     pub name: String,
+    /// Its number.
+    pub uid: u32,
+    /// The process, where the system tells.
+    pub pid: Option<i32>,
 }
 
 /// What is told: one reply, or a list that is written page by page.
@@ -45,6 +49,8 @@ pub enum Told {
     Reply(Reply),
     /// Bans, as many lines as it takes.
     List(Vec<Arc<Ban>>),
+    /// The same, everything about each.
+    Whole(Vec<Arc<Ban>>),
 }
 
 /// A listening admin socket. Dropping it removes the file.
@@ -180,8 +186,13 @@ async fn converse<F: Future<Output = Told> + Send>(
             Told::Reply(reply) => tell(&reply).await?,
             Told::List(bans) => {
                 for page in bans.chunks(bounds.page) {
-                    let rows: Vec<BanRow> = page.iter().map(|ban| BanRow::from(&**ban)).collect();
-                    tell(&Reply::More(serde_json::to_value(rows).map_err(io::Error::other)?)).await?;
+                    tell(&more(page, |ban| BanRow::from(ban))?).await?;
+                }
+                tell(&Reply::Done(serde_json::Value::Array(Vec::new()))).await?;
+            }
+            Told::Whole(bans) => {
+                for page in bans.chunks(bounds.page) {
+                    tell(&more(page, Ban::clone)?).await?;
                 }
                 tell(&Reply::Done(serde_json::Value::Array(Vec::new()))).await?;
             }
@@ -192,11 +203,18 @@ async fn converse<F: Future<Output = Told> + Send>(
     }
 }
 
+fn more<T: serde::Serialize>(page: &[Arc<Ban>], row: impl Fn(&Ban) -> T) -> io::Result<Reply> {
+    let rows: Vec<T> = page.iter().map(|ban| row(ban)).collect();
+    serde_json::to_value(rows).map(Reply::More).map_err(io::Error::other)
+}
+
 /// The caller, if it is this server's own user or root.
 fn caller(stream: &UnixStream) -> Option<Caller> {
-    let uid = stream.peer_cred().ok()?.uid();
+    let credentials = stream.peer_cred().ok()?;
+    let (uid, pid) = (credentials.uid(), credentials.pid());
     let own = rustix::process::geteuid().as_raw();
-    (uid == 0 || uid == own).then(|| Caller { name: user_name(uid).unwrap_or_else(|| format!("uid {uid}")) })
+    let name = || user_name(uid).unwrap_or_else(|| format!("uid {uid}"));
+    (uid == 0 || uid == own).then(|| Caller { name: name(), uid, pid })
 }
 
 /// The system's name for a user.

@@ -51,7 +51,7 @@ pub enum Command {
     /// Print the documented defaults, or what is in force
     #[command(subcommand)]
     Config(ConfigCommand),
-    /// List, add, lift and explain bans of a running server
+    /// List, add, lift, explain, export and import bans of a running server
     Bans {
         #[command(subcommand)]
         command: BansCommand,
@@ -104,9 +104,9 @@ pub enum ConfigCommand {
 
 #[derive(Debug, Subcommand)]
 pub enum BansCommand {
-    /// List the bans in force
-    List,
-    /// Ban somebody
+    /// List the bans in force, oldest first
+    List(BansList),
+    /// Ban somebody; a second time changes nothing, but for a later end
     Add(BansAdd),
     /// Lift a ban, on every node that it reaches
     Lift {
@@ -120,11 +120,77 @@ pub enum BansCommand {
         #[arg(value_name = "SUBJECT|ADDRESS|ID")]
         which: String,
     },
+    /// Print bans with everything about them, one JSON object a line, for `bans import`
+    Export(BansFilter),
+    /// Take in bans that were exported; those that are in force already stay as they are
+    Import {
+        /// File of an export; `-` or nothing: stdin
+        #[arg(value_name = "FILE")]
+        file: Option<PathBuf>,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct BansList {
+    #[command(flatten)]
+    pub filter: BansFilter,
+    /// Leave out so many of the oldest
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub skip: usize,
+    /// At most so many
+    #[arg(long, value_name = "N")]
+    pub limit: Option<usize>,
+}
+
+/// Which bans; each condition that is given must hold.
+#[derive(Debug, Args)]
+pub struct BansFilter {
+    /// Of this kind of subject
+    #[arg(long, value_name = "KIND", value_parser = ledger::subject::KINDS)]
+    pub kind: Option<String>,
+    /// Decided by this policy
+    #[arg(long, value_name = "NAME")]
+    pub policy: Option<String>,
+    /// Of addresses and networks within this one, and of networks around it
+    #[arg(long, value_name = "NETWORK", value_parser = network)]
+    pub network: Option<ipnet::IpNet>,
+    /// With this text in subject, reason, or the name of who decided
+    #[arg(long, value_name = "TEXT")]
+    pub text: Option<String>,
+    /// That end within a span such as 1h30m, or before a moment such as 2030-01-31T12:00:00Z
+    #[arg(long, value_name = "SPAN|MOMENT", value_parser = moment)]
+    pub expiring_before: Option<crate::moment::Moment>,
+}
+
+impl From<&BansFilter> for ledger::Filter {
+    fn from(typed: &BansFilter) -> ledger::Filter {
+        ledger::Filter {
+            kind: typed.kind.clone(),
+            policy: typed.policy.clone(),
+            network: typed.network,
+            text: typed.text.clone(),
+            expiring_before: typed.expiring_before,
+        }
+    }
+}
+
+/// An address is a network of one.
+fn network(typed: &str) -> Result<ipnet::IpNet, String> {
+    let address = typed.parse::<std::net::IpAddr>().map(ipnet::IpNet::from);
+    typed.parse().or(address).map_err(|_| "try 192.0.2.0/24 or an address".to_owned())
+}
+
+fn moment(typed: &str) -> Result<crate::moment::Moment, String> {
+    if let Ok(span) = humantime::parse_duration(typed) {
+        return Ok(crate::moment::Moment::now().plus(span));
+    }
+    crate::moment::Moment::parse(typed).ok_or_else(|| "try 1h30m or 2030-01-31T12:00:00Z".to_owned())
 }
 
 #[derive(Debug, Args)]
 pub struct BansAdd {
-    /// An address, a network such as 192.0.2.0/24, user:NAME or user-at-host:NAME@ADDRESS
+    /// An address, a network such as 192.0.2.0/24, user:NAME, NAME@ADDRESS, class:NAME,
+    /// client-certificate:SHA256 or tls-fingerprint:JA4
     pub subject: String,
     /// How long, such as 1h30m
     #[arg(long = "for", value_name = "SPAN", value_parser = humantime::parse_duration)]

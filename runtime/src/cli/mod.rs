@@ -84,10 +84,12 @@ fn carry_out(arguments: Arguments) -> Result<Answer, Complaint> {
         Command::Config(ConfigCommand::Defaults) => Ok(Answer::good(crate::config::DEFAULTS)),
         Command::Config(ConfigCommand::Show { config }) => config::show(&config, json),
         Command::Bans { command, reach } => match command {
-            BansCommand::List => bans::list(&reach, json),
+            BansCommand::List(wanted) => bans::list(&reach, &wanted, json),
             BansCommand::Add(wanted) => bans::add(&reach, &wanted, json),
             BansCommand::Lift { which } => bans::lift(&reach, which, json),
             BansCommand::Explain { which } => explain::run(&reach, which, json),
+            BansCommand::Export(filter) => bans::export(&reach, &filter),
+            BansCommand::Import { file } => bans::import(&reach, file.as_deref(), json),
         },
         Command::Policy(PolicyCommand::List { reach }) => policy::list(&reach, json),
         Command::Policy(PolicyCommand::Reload { reach }) => policy::reload(&reach, json),

@@ -7,19 +7,67 @@ use crate::admin::log::one_line;
 use crate::ledger::By;
 use crate::moment::Moment;
 
-/// Rows under headings. Strangers' characters cannot steer the terminal.
-pub fn table<const N: usize>(headings: [&str; N], rows: impl IntoIterator<Item = [String; N]>) -> String {
-    let rows: Vec<[String; N]> = rows.into_iter().map(|row| row.map(|cell| one_line(&cell))).collect();
-    if std::io::stdout().is_terminal() { framed(headings, rows) } else { aligned(headings, &rows) }
+/// How a cell looks in a terminal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Paint {
+    /// As it is.
+    Plain,
+    /// What the row is about.
+    Strong,
+    /// What passes by itself.
+    Warm,
+    /// What does not.
+    Loud,
+    /// What few people need.
+    Faint,
 }
 
-fn framed<const N: usize>(headings: [&str; N], rows: Vec<[String; N]>) -> String {
+/// A cell and its look.
+#[derive(Clone, Debug)]
+pub struct Painted(pub String, pub Paint);
+
+/// Rows under headings. Strangers' characters cannot steer the terminal.
+pub fn table<const N: usize>(headings: [&str; N], rows: impl IntoIterator<Item = [String; N]>) -> String {
+    painted(headings, rows.into_iter().map(|row| row.map(|cell| Painted(cell, Paint::Plain))))
+}
+
+/// The same with colours, where a terminal shows them and nobody has set `NO_COLOR`.
+pub fn painted<const N: usize>(headings: [&str; N], rows: impl IntoIterator<Item = [Painted; N]>) -> String {
+    let rows: Vec<[Painted; N]> =
+        rows.into_iter().map(|row| row.map(|Painted(cell, paint)| Painted(one_line(&cell), paint))).collect();
+    if std::io::stdout().is_terminal() {
+        let colours = std::env::var_os("NO_COLOR").is_none_or(|set| set.is_empty());
+        framed(headings, rows, colours)
+    } else {
+        aligned(headings, &rows.into_iter().map(|row| row.map(|Painted(cell, _)| cell)).collect::<Vec<_>>())
+    }
+}
+
+fn framed<const N: usize>(headings: [&str; N], rows: Vec<[Painted; N]>, colours: bool) -> String {
+    use comfy_table::{Attribute, Cell, Color};
     let mut table = comfy_table::Table::new();
     table.load_preset(comfy_table::presets::UTF8_HORIZONTAL_ONLY);
     table.set_content_arrangement(comfy_table::ContentArrangement::Dynamic);
-    table.set_header(headings);
-    table.add_rows(rows);
+    if !colours {
+        table.force_no_tty();
+        table.set_width(width());
+    }
+    table.set_header(headings.map(|heading| Cell::new(heading).add_attribute(Attribute::Bold)));
+    table.add_rows(rows.into_iter().map(|row| {
+        row.map(|Painted(text, paint)| match paint {
+            Paint::Plain => Cell::new(text),
+            Paint::Strong => Cell::new(text).add_attribute(Attribute::Bold),
+            Paint::Warm => Cell::new(text).fg(Color::Yellow),
+            Paint::Loud => Cell::new(text).fg(Color::Red),
+            Paint::Faint => Cell::new(text).add_attribute(Attribute::Dim),
+        })
+    }));
     format!("{table}\n")
+}
+
+/// Columns of the terminal.
+fn width() -> u16 {
+    rustix::termios::tcgetwinsize(std::io::stdout()).map_or(80, |size| size.ws_col)
 }
 
 fn aligned<const N: usize>(headings: [&str; N], rows: &[[String; N]]) -> String {
@@ -81,6 +129,12 @@ a     x\\u{1b}[2J
 bbbb  y
 "
         );
+    }
+
+    #[test]
+    fn a_terminal_gets_colours_unless_they_are_not_wanted() {
+        let rows = || vec![[Painted("host:192.0.2.7".into(), Paint::Strong), Painted("1h".into(), Paint::Warm)]];
+        assert!(!framed(["A", "B"], rows(), false).contains('\u{1b}'));
     }
 
     #[test]

@@ -2,11 +2,16 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use super::subject::{Reach, Subject};
 use crate::moment::Moment;
+
+/// Clocks of different nodes may differ by so much.
+const CLOCK_SKEW: Duration = Duration::from_secs(600);
 
 /// 128 random bits, written as 32 hex digits: unique over all nodes without asking any.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -118,6 +123,18 @@ pub struct Ban {
 }
 
 impl Ban {
+    /// As it is after a restart. A clock that was set back in between would leave it in force for as long as
+    /// the clock was set back: a ban that seems to come from the future runs its whole span from now.
+    pub fn after_restart(self: Arc<Ban>, now: Moment) -> Arc<Ban> {
+        match self.expires {
+            Some(end) if self.created > now.plus(CLOCK_SKEW) => {
+                let expires = Some(now.plus(self.created.until(end)));
+                Arc::new(Ban { expires, ..Ban::clone(&self) })
+            }
+            _ => self,
+        }
+    }
+
     /// A ban that ends now no longer refuses.
     pub fn in_force(&self, now: Moment) -> bool {
         self.expires.is_none_or(|end| now < end)
@@ -147,5 +164,17 @@ mod tests {
         assert!(!ban.in_force(Moment::from_millis(1000)));
         let text = serde_json::to_string(&ban).expect("json");
         assert_eq!(serde_json::from_str::<Ban>(&text).expect("ban"), ban);
+    }
+
+    #[test]
+    fn f_11_a_clock_that_was_set_back_by_a_year_leaves_a_ban_its_own_span() {
+        let day = |days: u64| Moment::from_millis(days * 86_400_000);
+        let ban = crate::ledger::fixtures::ban("192.0.2.7", day(400), Some(3600));
+        let kept = Arc::clone(&ban).after_restart(day(400));
+        assert!(Arc::ptr_eq(&kept, &ban));
+        let earlier = Arc::clone(&ban).after_restart(day(35));
+        assert_eq!(earlier.expires, Some(day(35).plus(Duration::from_secs(3600))));
+        let skewed = Moment::from_millis(day(400).millis() - 300_000);
+        assert!(Arc::ptr_eq(&Arc::clone(&ban).after_restart(skewed), &ban), "another node's clock may be ahead");
     }
 }

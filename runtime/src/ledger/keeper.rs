@@ -16,10 +16,11 @@ use tokio::sync::broadcast;
 use super::again::{self, Again};
 use super::ban::{Ban, BanId, By, Evidence};
 use super::file::{Journal, LedgerError};
+use super::filter::Filter;
 use super::follow::{self, Sync};
 use super::foreign::Foreign;
 use super::pool;
-use super::record::{Lift, Record};
+use super::record::{Lift, Record, outlasts};
 use super::rules::{Draft, NotImposed, Rules, reaches};
 use super::streams::Streams;
 use super::subject::{Reach, Subject};
@@ -36,6 +37,12 @@ const CATCH_UP: u32 = 20;
 /// A ban after a lift is this much younger, so that no node whose clock differs a little voids it.
 const AFTER_LIFT: Duration = Duration::from_secs(5);
 
+/// An operator's word that lengthens a ban by less than this is the same word.
+const SAID_AGAIN: Duration = Duration::from_secs(60);
+
+/// Bans that a list looks at before it lets others have the table.
+const LISTED_AT_ONCE: usize = 1000;
+
 /// Asks the ledger.
 #[derive(Clone, Debug)]
 pub struct Bans(Arc<Ledger>);
@@ -51,6 +58,29 @@ pub enum Which {
     Id(BanId),
     /// Whatever names exactly this subject.
     Subject(Subject),
+}
+
+/// What came of an operator's word.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Added {
+    /// The ban that is in force.
+    pub ban: Arc<Ban>,
+    /// It was before: it reaches and lasts at least as far as what was asked for.
+    pub already: bool,
+}
+
+/// What came of a ban that was read from an export.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Imported {
+    /// It is in force now.
+    Added,
+    /// The subject is banned at least as long already.
+    Kept,
+    /// It has been lifted since it was exported.
+    Lifted,
+    /// It has ended.
+    Ended,
 }
 
 /// What `status` shows of the ledger.
@@ -231,11 +261,19 @@ impl Bans {
         self.0.table.read().get(id).cloned()
     }
 
-    /// All bans in force, oldest first.
-    pub fn list(&self, now: Moment) -> Vec<Arc<Ban>> {
-        let mut bans: Vec<_> = self.0.table.read().iter(now).cloned().collect();
-        bans.sort_by_key(|ban| (ban.created, ban.id));
-        bans
+    /// The bans in force that fit, oldest first. A part of the table at a time, so that nobody who comes to
+    /// the gate meanwhile has to wait for a long list.
+    pub async fn list(&self, filter: &Filter, now: Moment) -> Vec<Arc<Ban>> {
+        let (mut found, mut cursor) = (Vec::new(), None);
+        loop {
+            let part: Vec<Arc<Ban>> = self.0.table.read().after(cursor, LISTED_AT_ONCE).cloned().collect();
+            let Some(last) = part.last() else { break };
+            cursor = Some(last.id);
+            found.extend(part.into_iter().filter(|ban| ban.in_force(now) && filter.fits(ban)));
+            tokio::task::yield_now().await;
+        }
+        found.sort_unstable_by_key(|ban| (ban.created, ban.id));
+        found
     }
 
     /// How many bans the table holds; some may have ended a moment ago.
@@ -297,10 +335,10 @@ impl BanWriter {
     pub async fn impose(&self, order: BanOrder, evidence: Vec<Evidence>, now: Moment) -> Result<Arc<Ban>, NotImposed> {
         let id = random_id();
         let (draft, clamped) = self.0.rules.of_policy(order, evidence, id);
-        self.enter(draft, id, now, clamped).await
+        self.enter(draft, id, now, clamped).await.map(|added| added.ban)
     }
 
-    /// Bans on an operator's word, as long as he says.
+    /// Bans on an operator's word, as long as he says; never shorter than before.
     ///
     /// # Errors
     /// Why there is no such ban.
@@ -312,10 +350,41 @@ impl BanWriter {
         reach: Reach,
         operator: &str,
         now: Moment,
-    ) -> Result<Arc<Ban>, NotImposed> {
+    ) -> Result<Added, NotImposed> {
         let by = By::Operator { name: operator.to_owned() };
         let draft = Draft { subject, span, reason, message: None, reach, by, evidence: Vec::new() };
         self.enter(draft, random_id(), now, false).await
+    }
+
+    /// Takes in a ban that was exported, here or elsewhere, as it is: a second time changes nothing.
+    ///
+    /// # Errors
+    /// Why it may not be in force here.
+    pub async fn import(&self, ban: Ban, operator: &str, now: Moment) -> Result<Imported, NotImposed> {
+        let ledger = &self.0;
+        ledger.rules.permit(&ban.subject)?;
+        let ban = Arc::new(Ban { site: ledger.rules.site().to_owned(), ..ban });
+        let saving = {
+            let mut table = ledger.table.write();
+            match table.insert(Arc::clone(&ban), now) {
+                Inserted::Added | Inserted::Replaced(_) => {}
+                Inserted::Kept(_) => return Ok(Imported::Kept),
+                Inserted::Lifted(_) => return Ok(Imported::Lifted),
+                Inserted::Ended => return Ok(Imported::Ended),
+                Inserted::Full => return Err(NotImposed::Full(ledger.bans_max)),
+            }
+            ledger.journal.append(&Record::Ban(Arc::clone(&ban)))
+        };
+        tracing::info!(
+            subject = %ban.subject.to_string().escape_debug(),
+            id = %ban.id,
+            operator = %operator.escape_debug(),
+            "ban.imported"
+        );
+        ledger.announce(&ban);
+        let _ = saving.saved().await;
+        pool::publish_or_queue(ledger, Record::Ban(ban)).await;
+        Ok(Imported::Added)
     }
 
     /// Ends bans, here and in the pool, and returns those that were in force.
@@ -354,8 +423,9 @@ impl BanWriter {
         Bans(Arc::clone(&self.0))
     }
 
-    async fn enter(&self, mut draft: Draft, id: BanId, now: Moment, clamped: bool) -> Result<Arc<Ban>, NotImposed> {
+    async fn enter(&self, mut draft: Draft, id: BanId, now: Moment, clamped: bool) -> Result<Added, NotImposed> {
         let ledger = &self.0;
+        let by_operator = matches!(draft.by, By::Operator { .. });
         ledger.rules.permit(&draft.subject)?;
         let (ban, saving) = {
             let mut table = ledger.table.write();
@@ -364,19 +434,26 @@ impl BanWriter {
                 created = created.max(lift.at.plus(AFTER_LIFT));
             }
             if let Some(known) = table.exactly(&draft.subject, now) {
-                if reaches(known.reach, draft.reach) {
-                    return Ok(Arc::clone(known));
+                // Who says the same again within a minute has not seen the first answer.
+                let slack = |span: Duration| span.saturating_sub(SAID_AGAIN.min(span / 2));
+                let end = draft.span.map(|span| created.plus(slack(span)));
+                let longer = by_operator && outlasts(end, known.expires);
+                if reaches(known.reach, draft.reach) && !longer {
+                    return Ok(Added { ban: Arc::clone(known), already: true });
                 }
-                // A wider reach takes its place, and must outlast it to do so.
+                // It takes the other's place: it must outlast it to do so, and reach no less far.
                 draft.span = match (draft.span, known.expires) {
                     (Some(span), Some(end)) => Some(span.max(created.until(end) + Duration::from_millis(1))),
                     _ => None,
                 };
+                if reaches(known.reach, draft.reach) {
+                    draft.reach = known.reach;
+                }
             }
             let ban = ledger.rules.ban(draft, id, created);
             match table.insert(Arc::clone(&ban), now) {
                 Inserted::Added | Inserted::Replaced(_) => {}
-                Inserted::Kept(known) => return Ok(known),
+                Inserted::Kept(known) => return Ok(Added { ban: known, already: true }),
                 Inserted::Full => {
                     tracing::error!(bans = ledger.bans_max, subject = %ban.subject.to_string().escape_debug(), "ledger.full");
                     return Err(NotImposed::Full(ledger.bans_max));
@@ -403,7 +480,7 @@ impl BanWriter {
         // Told by the writer, and written again by the upkeep: the ban holds all the same.
         let _ = saving.saved().await;
         pool::publish_or_queue(ledger, Record::Ban(Arc::clone(&ban))).await;
-        Ok(ban)
+        Ok(Added { ban, already: false })
     }
 }
 

@@ -12,6 +12,7 @@ pub mod clocks;
 mod disk;
 pub mod feed;
 pub mod file;
+pub mod filter;
 #[cfg(test)]
 pub mod fixtures;
 mod follow;
@@ -33,6 +34,7 @@ mod writer;
 
 pub use ban::{Ban, BanId, By, Evidence};
 pub use file::LedgerError;
-pub use keeper::{BanWriter, Bans, Standing, Which, open};
+pub use filter::{Filter, Page};
+pub use keeper::{Added, BanWriter, Bans, Imported, Standing, Which, open};
 pub use rules::NotImposed;
 pub use subject::{Reach, Subject};

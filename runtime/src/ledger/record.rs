@@ -92,11 +92,16 @@ impl Lift {
 impl Ban {
     /// Whether it ends later than another.
     pub fn outlasts(&self, other: &Ban) -> bool {
-        match (self.expires, other.expires) {
-            (_, None) => false,
-            (None, Some(_)) => true,
-            (Some(mine), Some(theirs)) => mine > theirs,
-        }
+        outlasts(self.expires, other.expires)
+    }
+}
+
+/// Whether one end is later than another; `None` is no end.
+pub fn outlasts(mine: Option<Moment>, theirs: Option<Moment>) -> bool {
+    match (mine, theirs) {
+        (_, None) => false,
+        (None, Some(_)) => true,
+        (Some(mine), Some(theirs)) => mine > theirs,
     }
 }
 

@@ -29,36 +29,44 @@ pub enum Subject {
 
 /// A subject that could not be understood.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` names no subject; try an address, a network such as 192.0.2.0/24, or user:NAME")]
+#[error("`{0}` names no subject; try an address, a network such as 192.0.2.0/24, user:NAME or NAME@ADDRESS")]
 pub struct NoSubject(pub String);
 
+/// Bytes of a name in a subject: no user's name is longer.
+const NAME_BYTES_MAX: usize = 255;
+/// Characters of what could not be understood, as far as the error repeats it.
+const REPEATED: usize = 80;
+
 impl Subject {
-    /// Reads a subject as a person types it: the text forms above, a bare address or a bare network.
+    /// Reads a subject as a person types it: the text forms above, a bare address, a bare network, or
+    /// `NAME@ADDRESS`. Names have 1 to 255 bytes and no control characters.
     /// A network of one address is that host.
     ///
     /// # Errors
     /// `NoSubject` with the text.
     pub fn parse(text: &str) -> Result<Subject, NoSubject> {
-        let wrong = || NoSubject(text.to_owned());
+        let wrong = || NoSubject(text.chars().take(REPEATED).flat_map(char::escape_debug).collect());
         if let Ok(ip) = text.parse::<IpAddr>() {
             return Ok(Subject::host(ip));
         }
         if let Ok(net) = text.parse::<IpNet>() {
             return Ok(Subject::network(net));
         }
-        let (kind, rest) = text.split_once(':').ok_or_else(wrong)?;
-        let name = || match rest {
-            "" => Err(wrong()),
-            rest => Ok(rest.to_owned()),
+        let at_host = |text: &str| {
+            let (user, host) = text.rsplit_once('@')?;
+            Some(Subject::UserAtHost(name(user)?, host.parse::<IpAddr>().ok()?.to_canonical()))
         };
+        let (kind, rest) = match text.split_once(':') {
+            Some(split) if KINDS.contains(&split.0) => split,
+            // An IPv6 address has colons of its own.
+            _ => return at_host(text).ok_or_else(wrong),
+        };
+        let name = || name(rest).ok_or_else(wrong);
         Ok(match kind {
             "host" => Subject::host(rest.parse().map_err(|_| wrong())?),
             "network" => Subject::network(rest.parse().map_err(|_| wrong())?),
             "user" => Subject::User(name()?),
-            "user-at-host" => {
-                let (user, host) = rest.rsplit_once('@').filter(|(user, _)| !user.is_empty()).ok_or_else(wrong)?;
-                Subject::UserAtHost(user.to_owned(), host.parse::<IpAddr>().map_err(|_| wrong())?.to_canonical())
-            }
+            "user-at-host" => at_host(rest).ok_or_else(wrong)?,
             "class" => Subject::Class(name()?),
             "client-certificate" => Subject::ClientCertificate(name()?),
             "tls-fingerprint" => Subject::TlsFingerprint(name()?),
@@ -76,7 +84,7 @@ impl Subject {
         if net.prefix_len() == net.max_prefix_len() { Subject::host(net.addr()) } else { Subject::Network(net.trunc()) }
     }
 
-    /// The kind's name, as in the text form.
+    /// The kind's name, as in the text form: one of [`KINDS`].
     pub const fn kind(&self) -> &'static str {
         match self {
             Subject::Host(_) => "host",
@@ -88,6 +96,15 @@ impl Subject {
             Subject::TlsFingerprint(_) => "tls-fingerprint",
         }
     }
+}
+
+/// The kinds of subjects, as the text form spells them.
+pub const KINDS: [&str; 7] =
+    ["host", "network", "user", "user-at-host", "class", "client-certificate", "tls-fingerprint"];
+
+fn name(text: &str) -> Option<String> {
+    let good = !text.is_empty() && text.len() <= NAME_BYTES_MAX && !text.chars().any(char::is_control);
+    good.then(|| text.to_owned())
 }
 
 impl fmt::Display for Subject {
@@ -144,9 +161,34 @@ mod tests {
     }
 
     #[test]
+    fn a_user_at_a_host_may_be_typed_short() {
+        for (short, long) in [
+            ("alice@192.0.2.7", "user-at-host:alice@192.0.2.7"),
+            ("al:ice@2001:db8::1", "user-at-host:al:ice@2001:db8::1"),
+        ] {
+            assert_eq!(Subject::parse(short).expect(short).to_string(), long);
+        }
+    }
+
+    #[test]
     fn nonsense_is_refused() {
-        for text in ["", "user:", "host:alice", "user-at-host:@192.0.2.7", "planet:mars", "alice"] {
-            assert!(Subject::parse(text).is_err(), "{text}");
+        let endless = format!("user:{}", "x".repeat(10_000));
+        for text in [
+            "",
+            "user:",
+            "host:alice",
+            "user-at-host:@192.0.2.7",
+            "planet:mars",
+            "alice",
+            "@192.0.2.7",
+            "alice@home",
+            "user:a\nb",
+            "class:\u{1b}[2J",
+            "user-at-host:a\0b@192.0.2.7",
+            &endless,
+        ] {
+            let refused = Subject::parse(text).expect_err(text).to_string();
+            assert!(refused.len() < 700 && !refused.contains(char::is_control), "{refused}");
         }
     }
 }

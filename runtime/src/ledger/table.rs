@@ -70,7 +70,7 @@ impl Table {
         (self.filling, self.ids, self.ends) = (true, BTreeMap::new(), BTreeSet::new());
         let mut left_out = 0;
         let fed = feed(&mut |record| match record {
-            Record::Ban(ban) => left_out += usize::from(self.insert(ban, now) == Inserted::Full),
+            Record::Ban(ban) => left_out += usize::from(self.insert(ban.after_restart(now), now) == Inserted::Full),
             Record::Lift(lift) => drop(self.lift(lift, now)),
         });
         self.filling = false;

@@ -136,7 +136,7 @@ impl Node {
     async fn ban(&self, subject: &str, now: Moment) -> Arc<Ban> {
         let span = Some(Duration::from_secs(600));
         let subject = Subject::parse(subject).expect(subject);
-        self.writer.add(subject, span, "test".into(), Reach::Site, "root", now).await.expect("imposed")
+        self.writer.add(subject, span, "test".into(), Reach::Site, "root", now).await.expect("imposed").ban
     }
 
     fn bans_host(&self, text: &str) -> bool {
@@ -470,7 +470,7 @@ async fn trying_again_while_banned_does_not_lengthen_the_ban() {
     let later = now.plus(Duration::from_secs(60));
     let again = one.writer.impose(order("host:192.0.2.7", Some(hour)), Vec::new(), later).await.expect("imposed");
     assert_eq!(again, first);
-    assert_eq!(one.bans.list(now).len(), 1);
+    assert_eq!(one.bans.list(&Filter::default(), now).await.len(), 1);
 }
 
 #[tokio::test]
@@ -480,8 +480,8 @@ async fn a_wider_reach_takes_the_place_of_a_narrower_and_never_ends_sooner() {
     let now = Moment::now();
     let subject = Subject::parse("192.0.2.7").expect("host");
     let add = |span, reach| one.writer.add(subject.clone(), span, "test".into(), reach, "root", now);
-    let narrow = add(Some(Duration::from_secs(600)), Reach::Node).await.expect("imposed");
-    let wide = add(Some(Duration::from_secs(60)), Reach::Site).await.expect("imposed");
+    let narrow = add(Some(Duration::from_secs(600)), Reach::Node).await.expect("imposed").ban;
+    let wide = add(Some(Duration::from_secs(60)), Reach::Site).await.expect("imposed").ban;
     assert_eq!(wide.reach, Reach::Site);
     assert!(wide.outlasts(&narrow));
     assert!(node("b", &store).pool_bans_host("192.0.2.7").await);
@@ -539,4 +539,47 @@ async fn a_ban_too_large_to_publish_holds_here_and_blocks_no_other() {
     assert_eq!(one.bans.standing().unpublished, 0);
     one.ban("host:192.0.2.8", Moment::now()).await;
     assert!(node("b", &store).pool_bans_host("192.0.2.8").await);
+}
+
+#[tokio::test]
+async fn p_29_an_operators_second_word_lengthens_a_ban_and_never_shortens_it() {
+    let store = memory();
+    let (one, now) = (node("a", &store), Moment::now());
+    let subject = Subject::parse("192.0.2.7").expect("host");
+    let add = |seconds: u64, reach| {
+        let span = Some(Duration::from_secs(seconds));
+        one.writer.add(subject.clone(), span, "test".into(), reach, "root", now)
+    };
+    let first = add(600, Reach::Site).await.expect("imposed");
+    assert!(!first.already);
+    for (seconds, reach) in [(600, Reach::Site), (60, Reach::Node)] {
+        let again = add(seconds, reach).await.expect("kept");
+        assert!(again.already && again.ban.id == first.ban.id);
+    }
+    let longer = add(6000, Reach::Node).await.expect("imposed");
+    assert!(!longer.already && longer.ban.outlasts(&first.ban));
+    assert_eq!((longer.ban.reach, one.bans.len()), (Reach::Site, 1), "it reaches as far as before");
+    // A policy's order is no attempt to correct one.
+    let order = one.writer.impose(order("host:192.0.2.7", Some(Duration::MAX)), Vec::new(), now).await;
+    assert_eq!(order.expect("kept").id, longer.ban.id);
+}
+
+#[tokio::test]
+async fn an_import_brings_back_what_was_exported_and_a_second_one_changes_nothing() {
+    let store = memory();
+    let (one, now) = (node("a", &store), Moment::now());
+    let ban = one.ban("192.0.2.7", now).await;
+    let import = |writer: &BanWriter| {
+        let (writer, ban) = (writer.clone(), Ban::clone(&ban));
+        async move { writer.import(ban, "root", now).await }
+    };
+    assert_eq!(import(&one.writer).await, Ok(Imported::Kept));
+    let other = node("b", &memory());
+    assert_eq!(import(&other.writer).await, Ok(Imported::Added));
+    assert_eq!(import(&other.writer).await, Ok(Imported::Kept));
+    assert_eq!(other.bans.get(ban.id).as_deref(), Some(&*ban));
+    other.lift("192.0.2.7").await;
+    assert_eq!(import(&other.writer).await, Ok(Imported::Lifted));
+    let protected = Ban { subject: Subject::parse("198.51.100.1").expect("host"), ..Ban::clone(&ban) };
+    assert!(matches!(other.writer.import(protected, "root", now).await, Err(NotImposed::Protected(_))));
 }
