@@ -35,6 +35,8 @@ pub mod store;
 
 pub mod admin;
 
+pub mod replay;
+
 pub mod startup;
 
 pub mod cli;

@@ -28,6 +28,7 @@ use crate::ledger;
 use crate::moment::Moment;
 use crate::net::{Hosts, Listener, Networks, StopSignals, Stopper};
 use crate::policy::{Deps, Engine, KeyPolicy, Policies};
+use crate::replay::{self, Header, Recorder};
 use crate::session::{self, Handles, House};
 use crate::store;
 use crate::tls::{Acceptor, Identity, SelfSigned};
@@ -139,6 +140,16 @@ impl Server {
         };
         tokio::spawn(reload.run(orders, stopper.stop()).map_err(|error| machine(&error))?);
 
+        let header = Header {
+            version: replay::VERSION,
+            site: settings.server.site.clone(),
+            node: settings.server.node.clone(),
+            sets: settings.networks.keys().cloned().collect(),
+            pseudonyms: false,
+        };
+        let recorder =
+            Recorder::open(&settings.record, header, &settings.server.state).map_err(|error| machine(&error))?;
+
         let files = Files::new(&settings.files);
         let handles = Handles {
             gate,
@@ -153,6 +164,7 @@ impl Server {
             hosts: Arc::new(Hosts::new(&settings.hosts)),
             store: store.clone(),
             transfers: transfers.clone(),
+            recorder,
         };
         tell(&settings, &ready, &policies);
         if let Some(warning) = store.health().warning {

@@ -19,6 +19,7 @@ pub mod process;
 pub mod proftpd;
 pub mod program;
 pub mod recorder;
+pub mod recording;
 pub mod scenario;
 pub mod server;
 pub mod swap;

@@ -5,6 +5,8 @@ use std::io::Write as _;
 use serde_json::Value;
 use tests::program::Answer;
 use tests::server::{Server, portcullis};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::UnixStream;
 
 async fn add(server: &Server, subject: &str, more: &[&str]) -> Answer {
     server.admin(&[&["bans", "add", subject], more].concat()).await
@@ -154,6 +156,50 @@ async fn durations_and_names_that_make_no_sense_are_told_and_a_thousand_years_ar
     add(&server, "192.0.2.2", &["--for", "1h", "--reason", evil]).await.good();
     let text = server.admin(&["bans", "list"]).await.good().out;
     assert!(!text.contains('\u{1b}') && !text.contains('\u{202e}') && text.lines().count() == 3, "{text}");
+}
+
+/// What the socket says to some bytes, up to the end of the connection.
+async fn told(server: &Server, bytes: &[u8]) -> String {
+    let mut stream = UnixStream::connect(&server.ready().admin).await.expect("the socket is there");
+    // It may hang up before it has taken everything.
+    let _ = stream.write_all(bytes).await;
+    let _ = stream.shutdown().await;
+    let mut text = Vec::new();
+    let read = stream.read_to_end(&mut text);
+    // A reset in place of an end is an end too.
+    let _ = tests::deadline::within(tests::deadline::SOON, "an answer", read).await;
+    String::from_utf8(text).expect("text")
+}
+
+#[tokio::test]
+async fn s_77_garbage_oversize_and_slow_callers_are_answered_or_let_go_and_others_are_served() {
+    let server = Server::serve_with(|config| {
+        config.set("admin.deadline", "300ms").set("admin.connections", 2).set("admin.line-bytes", "2 KiB");
+    })
+    .await;
+    let nested = "[".repeat(1000);
+    for garbage in
+        [&b"\n"[..], b"hello\n", b"{}\n", b"\xff\xfe\0\n", b"{\"op\":\"bans-list\",\"filter\":7}\n", nested.as_bytes()]
+    {
+        let text = told(&server, garbage).await;
+        assert!(text.contains("refused") && text.lines().count() == 1, "{garbage:?}: {text}");
+    }
+    let text = told(&server, &vec![b'x'; 1_000_000]).await;
+    assert!(text.is_empty() || text.contains("too long"), "{text}");
+    let mut slow = Vec::new();
+    for _ in 0..2 {
+        let mut stream = UnixStream::connect(&server.ready().admin).await.expect("the socket is there");
+        stream.write_all(b"{").await.expect("one byte");
+        slow.push(stream);
+    }
+    // Both places are taken by callers who never finish their line.
+    add(&server, "192.0.2.1", &["--for", "1h"]).await.good();
+    for mut stream in slow {
+        let mut text = Vec::new();
+        let read = stream.read_to_end(&mut text);
+        let _ = tests::deadline::within(tests::deadline::SOON, "the end of a slow caller", read).await;
+    }
+    assert_eq!(subjects(&server, &[]).await, ["host:192.0.2.1"]);
 }
 
 #[tokio::test]

@@ -65,6 +65,15 @@ async fn explain_prints_policy_digest_evidence_and_expiry() {
     assert!(ban["expires"].as_u64() > ban["created"].as_u64(), "{ban}");
     let evidence = ban["evidence"].as_array().expect("evidence");
     assert!(evidence.len() >= 5, "{ban}");
+    // The event with all its facts, and what the policy asked of the store before it decided.
+    let course = &ban["course"];
+    assert_eq!(course["event"]["event"], "login-failed", "{ban}");
+    assert!(course["event"]["facts"]["tls"]["version"].is_string(), "{ban}");
+    let operations: Vec<_> =
+        course["store"].as_array().expect("accesses").iter().map(|access| access["operation"].as_str()).collect();
+    assert!(operations.contains(&Some("count-distinct")) && operations.contains(&Some("add")), "{ban}");
+    assert!(text.contains("count-distinct failures/127.0.0.2/0: 5"), "{text}");
+    assert_eq!(ban["learnt"], false, "{ban}");
     let answer = server.admin(&["bans", "explain", NEIGHBOUR]).await;
     assert_eq!(answer.code, Some(1), "who is not banned is told so: {answer:?}");
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tracing::{info, warn};
 
-use super::request::{AddedBan, ImportRow, Refusal, Reply, Request, Status};
+use super::request::{AddedBan, Explained, ImportRow, Refusal, Reply, Request, Status};
 use super::socket::{Caller, Told};
 use crate::config::Mistake;
 use crate::gate::Gate;
@@ -87,7 +87,10 @@ impl Desk {
             },
             Request::BansExplain { which } => match which_of(&which) {
                 None => Reply::usage(nothing(&which)),
-                Some(which) => Reply::done(&self.banning(&which, now).iter().map(|ban| &**ban).collect::<Vec<_>>()),
+                Some(which) => {
+                    let explained = |ban: &Arc<Ban>| Explained { ban: Ban::clone(ban), learnt: self.is_learnt(ban) };
+                    Reply::done(&self.banning(&which, now).iter().map(explained).collect::<Vec<_>>())
+                }
             },
             Request::PolicyList {} => Reply::done(&self.policies()),
             Request::PolicyReload {} => {
@@ -155,6 +158,10 @@ impl Desk {
         let mut policies = self.policies.list();
         policies.push(self.keys.status());
         policies
+    }
+
+    fn is_learnt(&self, ban: &Ban) -> bool {
+        (&ban.site, &ban.node) != (&self.about.site, &self.about.node)
     }
 
     /// What bans a subject: itself, or something wider that includes it.

@@ -11,6 +11,6 @@ pub mod sink;
 pub mod socket;
 mod transfers;
 
-pub use request::{AddedBan, BanRow, ImportRow, Refusal, Reply, Request, Status};
+pub use request::{AddedBan, BanRow, Explained, ImportRow, Refusal, Reply, Request, Status};
 pub use socket::{Socket, Told};
 pub use transfers::{Direction, TransferLog, Transferred};

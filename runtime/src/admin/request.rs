@@ -52,7 +52,8 @@ pub enum Request {
         /// Subject or id, as typed.
         which: String,
     },
-    /// Everything about what bans a subject, an address or has an id: a list of [`Ban`], empty if nothing does.
+    /// Everything about what bans a subject, an address or has an id: a list of [`Explained`], empty if nothing
+    /// does.
     BansExplain {
         /// Subject, address or id, as typed.
         which: String,
@@ -163,6 +164,16 @@ impl AddedBan {
     pub fn word(&self) -> &'static str {
         if self.already { "was banned already" } else { "banned" }
     }
+}
+
+/// A ban, and how it came here.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Explained {
+    /// The ban.
+    #[serde(flatten)]
+    pub ban: Ban,
+    /// Another node decided, and shared it.
+    pub learnt: bool,
 }
 
 /// What came of one ban of an import.

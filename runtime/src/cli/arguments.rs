@@ -106,7 +106,7 @@ pub enum ConfigCommand {
 pub enum BansCommand {
     /// List the bans in force, oldest first
     List(BansList),
-    /// Ban somebody; a second time changes nothing, but for a later end
+    /// Ban somebody; a second time changes nothing, unless it ends over a minute later
     Add(BansAdd),
     /// Lift a ban, on every node that it reaches
     Lift {
@@ -245,6 +245,8 @@ pub enum PolicyCommand {
         /// Component file, or builtin:NAME
         file: String,
     },
+    /// Play recorded events again: who would have been banned, when and why?
+    Replay(Replay),
     /// Load a component as the server would, and say what is wrong with it
     Check {
         /// Component file, or builtin:NAME
@@ -253,6 +255,28 @@ pub enum PolicyCommand {
         #[arg(long, value_name = "JSON")]
         settings: Option<String>,
     },
+}
+
+#[derive(Debug, Args)]
+pub struct Replay {
+    /// Recorded files (`record.file`), of several nodes and in any order; repeat the option
+    #[arg(long, value_name = "FILE", required = true)]
+    pub events: Vec<PathBuf>,
+    /// Component file, or builtin:NAME
+    #[arg(long, value_name = "FILE", required_unless_present = "config", conflicts_with = "config")]
+    pub policy: Option<String>,
+    /// Its settings as a JSON object
+    #[arg(long, value_name = "JSON", requires = "policy")]
+    pub settings: Option<String>,
+    /// The whole chain of this configuration instead, with its networks and its rules for bans
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Another component or configuration (a `.toml` file): print what it would have done otherwise
+    #[arg(long, value_name = "FILE")]
+    pub against: Option<String>,
+    /// Settings of the other component; without it those of the first
+    #[arg(long, value_name = "JSON", requires = "against")]
+    pub against_settings: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]

@@ -5,14 +5,14 @@ use std::fmt::Write;
 use super::arguments::Reach;
 use super::complain::Complaint;
 use super::{Answer, table};
-use crate::admin::Request;
 use crate::admin::log::one_line;
+use crate::admin::{Explained, Request};
 use crate::ledger::{Ban, By};
 use crate::moment::Moment;
 
 /// Everything about what bans somebody.
 pub fn run(reach: &Reach, which: String, json: bool) -> Result<Answer, Complaint> {
-    let bans: Vec<Ban> = reach.open()?.ask(&Request::BansExplain { which: which.clone() })?;
+    let bans: Vec<Explained> = reach.open()?.ask(&Request::BansExplain { which: which.clone() })?;
     let good = !bans.is_empty();
     if json {
         return Ok(Answer { good, ..Answer::json(&bans)? });
@@ -21,11 +21,11 @@ pub fn run(reach: &Reach, which: String, json: bool) -> Result<Answer, Complaint
         return Ok(Answer::no(format!("{which} is not banned\n")));
     }
     let now = Moment::now();
-    let stories: Vec<String> = bans.iter().map(|ban| story(ban, now)).collect();
+    let stories: Vec<String> = bans.iter().map(|told| story(&told.ban, told.learnt, now)).collect();
     Ok(Answer::good(stories.join("\n")))
 }
 
-fn story(ban: &Ban, now: Moment) -> String {
+fn story(ban: &Ban, learnt: bool, now: Moment) -> String {
     let mut text = String::new();
     let mut line = |name: &str, what: &str| {
         // Writing to a string cannot fail.
@@ -40,7 +40,8 @@ fn story(ban: &Ban, now: Moment) -> String {
         }
         By::Operator { name } => line("by", &format!("operator {name}")),
     }
-    line("decided", &format!("on node {} of site {}", ban.node, ban.site));
+    let shared = if learnt { ", which shared it" } else { "" };
+    line("decided", &format!("on node {} of site {}{shared}", ban.node, ban.site));
     line(
         "reach",
         match ban.reach {
@@ -62,6 +63,18 @@ fn story(ban: &Ban, now: Moment) -> String {
     }
     line("id", &ban.id.to_string());
     let mut story = format!("{} is banned\n{text}", one_line(&ban.subject.to_string()));
+    if let Some(course) = &ban.course {
+        let event = &course.event;
+        let (kind, told) = (one_line(&event.event), facts(&event.facts));
+        let _ = writeln!(story, "  brought about by\n    {}  {kind}  {told}", event.at);
+        if !course.store.is_empty() {
+            story.push_str("  the decision asked the store\n");
+        }
+        for access in &course.store {
+            let words = [&access.operation, &access.key, &access.answer].map(|word| one_line(word));
+            let _ = writeln!(story, "    {} {}: {}", words[0], words[1], words[2]);
+        }
+    }
     if !ban.evidence.is_empty() {
         story.push_str("  evidence\n");
         for fact in &ban.evidence {
@@ -97,7 +110,7 @@ fn word(value: &serde_json::Value) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ledger::{BanId, Evidence, Reach, Subject};
+    use crate::ledger::{Access, BanId, Course, Evidence, Reach, Subject};
 
     #[test]
     fn a_ban_by_a_policy_tells_its_whole_story() {
@@ -124,8 +137,20 @@ mod tests {
                     "peer": "192.0.2.7:4000", "user": "bob\u{1b}[2J", "detail": { "cause": "wrong-password" }
                 }),
             }],
+            course: Some(Box::new(Course {
+                event: Evidence {
+                    at: Moment::from_millis(1_700_000_000_000),
+                    event: "login-failed".into(),
+                    facts: serde_json::json!({ "peer": "192.0.2.7:4001", "user": "eve" }),
+                },
+                store: vec![Access {
+                    operation: "count-distinct".into(),
+                    key: "failures/192.0.2.7/0".into(),
+                    answer: "5".into(),
+                }],
+            })),
         };
-        let told = story(&ban, Moment::from_millis(1_700_000_060_000));
+        let told = story(&ban, true, Moment::from_millis(1_700_000_060_000));
         assert_eq!(
             told,
             "\
@@ -134,11 +159,15 @@ host:192.0.2.7 is banned
   by         policy brute-force, version 0.1.0
   component  sha256:d1
   settings   sha256:5e
-  decided    on node node-1 of site north
+  decided    on node node-1 of site north, which shared it
   reach      every node of the site
   since      2023-11-14T22:13:20Z (1m ago)
   until      2023-11-14T22:23:20Z (9m left)
   id         000000000000000000000000000000ab
+  brought about by
+    2023-11-14T22:13:20Z  login-failed  peer=192.0.2.7:4001 user=eve
+  the decision asked the store
+    count-distinct failures/192.0.2.7/0: 5
   evidence
     2023-11-14T22:13:19Z  login-failed  peer=192.0.2.7:4000 user=bob\\u{1b}[2J cause=wrong-password
 "

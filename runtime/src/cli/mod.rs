@@ -12,6 +12,7 @@ mod explain;
 mod policy;
 mod quickstart;
 mod reach;
+mod replay;
 mod serve;
 mod status;
 mod table;
@@ -94,6 +95,7 @@ fn carry_out(arguments: Arguments) -> Result<Answer, Complaint> {
         Command::Policy(PolicyCommand::List { reach }) => policy::list(&reach, json),
         Command::Policy(PolicyCommand::Reload { reach }) => policy::reload(&reach, json),
         Command::Policy(PolicyCommand::Inspect { file }) => policy::inspect(&file, json),
+        Command::Policy(PolicyCommand::Replay(wanted)) => replay::run(&wanted, json),
         Command::Policy(PolicyCommand::Check { file, settings }) => policy::check(&file, settings.as_deref(), json),
         Command::Cluster(ClusterCommand::Keygen { out, seal }) => cluster::keygen(out.as_deref(), seal),
         Command::Status { reach } => status::run(&reach, json),

@@ -55,18 +55,20 @@ pub fn inspect(file: &str, json: bool) -> Result<Answer, Complaint> {
 /// Loads a component as the server would.
 pub fn check(file: &str, settings: Option<&str>, json: bool) -> Result<Answer, Complaint> {
     let mut bench = Bench::new(file)?;
-    if let Some(settings) = settings {
-        let wrong = |why: &str| Complaint::usage(format!("--settings is no JSON object: {why}"), None);
-        bench.policy.settings = serde_json::from_str(settings).map_err(|error| wrong(&error.to_string()))?;
-        if !bench.policy.settings.is_object() {
-            return Err(wrong("it is another value"));
-        }
-    }
+    bench.policy.settings = typed_settings(settings)?;
     let description = bench.check()?;
     if json {
         return Answer::json(&description);
     }
     Ok(Answer::good(format!("{file} is good: {} {}\n", description.name, description.version)))
+}
+
+/// `--settings`; nothing typed is no settings.
+pub fn typed_settings(typed: Option<&str>) -> Result<serde_json::Value, Complaint> {
+    let wrong = |why: &str| Complaint::usage(format!("--settings is no JSON object: {why}"), None);
+    let Some(typed) = typed else { return Ok(serde_json::json!({})) };
+    let settings: serde_json::Value = serde_json::from_str(typed).map_err(|error| wrong(&error.to_string()))?;
+    if settings.is_object() { Ok(settings) } else { Err(wrong("it is another value")) }
 }
 
 fn portrait(told: &Inspection) -> String {

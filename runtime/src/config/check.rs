@@ -16,6 +16,8 @@ use super::tree::{Node, What};
 use crate::auth::Rights;
 use crate::store::Distribution;
 
+mod record;
+
 const KIB: u64 = 1024;
 const MIB: u64 = 1024 * KIB;
 const HOUR: u64 = 3600;
@@ -54,6 +56,7 @@ pub(super) fn settings(top: &mut Section<'_, '_>, base: &Path) -> Settings {
     let chain = chain(top, base, &whose);
     let keys = top.section_over("keys", "policies", |at| keys(at, base));
     let admin = top.section("admin", |at| admin(at, &mut timeouts));
+    let record = top.section("record", |at| record::record(at, base));
     let log = top.section("log", |at| log(at, base));
     Settings {
         server,
@@ -72,6 +75,7 @@ pub(super) fn settings(top: &mut Section<'_, '_>, base: &Path) -> Settings {
         chain,
         keys,
         admin,
+        record,
         log,
     }
 }

@@ -16,6 +16,10 @@ mod listeners;
 
 pub use listeners::{Host, Listen, ListenTls, ProxyData, ProxyProtocol};
 
+mod record;
+
+pub use record::Record;
+
 /// Everything that a server is started with.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -51,6 +55,8 @@ pub struct Settings {
     pub keys: PolicySettings,
     /// `[admin]`
     pub admin: Admin,
+    /// `[record]`
+    pub record: Record,
     /// `[log]`
     pub log: Log,
 }

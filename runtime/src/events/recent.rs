@@ -90,6 +90,12 @@ impl Recent {
         memory.order.insert(heard, address);
     }
 
+    /// An event as evidence, with all that is known of the connection.
+    pub fn whole(event: &Event) -> Evidence {
+        let facts = serde_json::to_value(event).unwrap_or(Value::Null);
+        Evidence { at: event.at, event: event.kind.name().to_owned(), facts }
+    }
+
     /// What led to a ban that `event` brought about: what is remembered of its address, oldest first, and
     /// the event itself.
     pub fn evidence(&self, event: &Event) -> Vec<Evidence> {

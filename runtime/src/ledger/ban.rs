@@ -94,6 +94,36 @@ pub struct Evidence {
     pub facts: serde_json::Value,
 }
 
+/// What a decision asked of the store, or wrote into it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Access {
+    /// As the contract names it: `get`, `increment`, ...
+    pub operation: String,
+    /// As the policy spells it, cut where it is long.
+    pub key: String,
+    /// In a few words.
+    pub answer: String,
+}
+
+/// How a policy came to a decision.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Course {
+    /// The event that brought it about, with all its facts.
+    pub event: Evidence,
+    /// What it asked of the store and wrote there, in order, bounded.
+    #[serde(default)]
+    pub store: Vec<Access>,
+}
+
+/// What speaks for a ban.
+#[derive(Clone, Debug, Default)]
+pub struct Grounds {
+    /// The event that brings it about, with all its facts.
+    pub event: Option<Evidence>,
+    /// What led to it, oldest first.
+    pub evidence: Vec<Evidence>,
+}
+
 /// A ban in force, or one that was.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Ban {
@@ -120,6 +150,9 @@ pub struct Ban {
     /// What led to it, oldest first, bounded.
     #[serde(default)]
     pub evidence: Vec<Evidence>,
+    /// How the policy decided; boxed, as most of a million bans need no room for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub course: Option<Box<Course>>,
 }
 
 impl Ban {
@@ -159,6 +192,7 @@ mod tests {
             created: Moment::from_millis(0),
             expires: Some(Moment::from_millis(1000)),
             evidence: Vec::new(),
+            course: None,
         };
         assert!(ban.in_force(Moment::from_millis(999)));
         assert!(!ban.in_force(Moment::from_millis(1000)));

@@ -24,6 +24,7 @@ pub fn ban(subject: &str, created: Moment, seconds: Option<u64>) -> Arc<Ban> {
         created,
         expires: seconds.map(|seconds| created.plus(Duration::from_secs(seconds))),
         evidence: Vec::new(),
+        course: None,
     })
 }
 

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::broadcast;
 
 use super::again::{self, Again};
-use super::ban::{Ban, BanId, By, Evidence};
+use super::ban::{Ban, BanId, By, Grounds};
 use super::file::{Journal, LedgerError};
 use super::filter::Filter;
 use super::follow::{self, Sync};
@@ -36,6 +36,9 @@ use crate::waits;
 const CATCH_UP: u32 = 20;
 /// A ban after a lift is this much younger, so that no node whose clock differs a little voids it.
 const AFTER_LIFT: Duration = Duration::from_secs(5);
+
+/// A clock that differs by so much more than before was set.
+const CLOCK_SET: Duration = Duration::from_secs(5);
 
 /// An operator's word that lengthens a ban by less than this is the same word.
 const SAID_AGAIN: Duration = Duration::from_secs(60);
@@ -194,9 +197,11 @@ pub fn open(settings: &Settings, store: SharedStore, keys: Arc<dyn Derive>) -> R
 /// store, rounds come faster.
 async fn upkeep(ledger: Weak<Ledger>, every: Duration) {
     let mut pause = every;
+    let mut apart = Duration::ZERO;
     loop {
         waits::pause(pause).await;
         let Some(ledger) = ledger.upgrade() else { return };
+        apart = compare_clocks(apart);
         ledger.sweep(Moment::now());
         pool::publish_waiting(&ledger).await;
         again::step(&ledger, Moment::now()).await;
@@ -214,6 +219,19 @@ async fn follow_pool(ledger: Weak<Ledger>, every: Duration) {
         let jitter = every.mul_f64(f64::from(random_id().chance()) / f64::from(u32::MAX) / 10.0);
         waits::pause(if behind { every / CATCH_UP } else { every - jitter }).await;
     }
+}
+
+/// Tells when somebody has set the system's clock since the last round; how far apart the clocks are now.
+fn compare_clocks(before: Duration) -> Duration {
+    let (ours, shown) = (Moment::now(), Moment::shown());
+    let apart = ours.until(shown) + shown.until(ours);
+    if apart.abs_diff(before) > CLOCK_SET {
+        tracing::warn!(
+            by = %humantime::format_duration(Duration::from_secs(apart.as_secs())),
+            "clock.set: bans go on by the time that passes; a restart follows the clock"
+        );
+    }
+    apart
 }
 
 impl Bans {
@@ -332,9 +350,9 @@ impl BanWriter {
     ///
     /// # Errors
     /// Why there is no such ban.
-    pub async fn impose(&self, order: BanOrder, evidence: Vec<Evidence>, now: Moment) -> Result<Arc<Ban>, NotImposed> {
+    pub async fn impose(&self, order: BanOrder, grounds: Grounds, now: Moment) -> Result<Arc<Ban>, NotImposed> {
         let id = random_id();
-        let (draft, clamped) = self.0.rules.of_policy(order, evidence, id);
+        let (draft, clamped) = self.0.rules.of_policy(order, grounds, id);
         self.enter(draft, id, now, clamped).await.map(|added| added.ban)
     }
 
@@ -352,7 +370,7 @@ impl BanWriter {
         now: Moment,
     ) -> Result<Added, NotImposed> {
         let by = By::Operator { name: operator.to_owned() };
-        let draft = Draft { subject, span, reason, message: None, reach, by, evidence: Vec::new() };
+        let draft = Draft { subject, span, reason, message: None, reach, by, evidence: Vec::new(), course: None };
         self.enter(draft, random_id(), now, false).await
     }
 

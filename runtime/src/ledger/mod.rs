@@ -32,7 +32,7 @@ pub mod table;
 pub mod trie;
 mod writer;
 
-pub use ban::{Ban, BanId, By, Evidence};
+pub use ban::{Access, Ban, BanId, By, Course, Evidence, Grounds};
 pub use file::LedgerError;
 pub use filter::{Filter, Page};
 pub use keeper::{Added, BanWriter, Bans, Imported, Standing, Which, open};

@@ -183,8 +183,8 @@ pub struct Merged {
     pub dropped: usize,
 }
 
-/// Puts a record into a value. A record gives up its evidence, oldest first, until it fits; others give
-/// way, soonest to end first.
+/// Puts a record into a value. A record gives up its evidence, oldest first, then how it was decided, until
+/// it fits; others give way, soonest to end first.
 pub fn merge(value: &[u8], record: &Record, now: Moment, bytes_max: usize) -> Merge {
     let mut kept = read_all(value).0;
     kept.retain(|known| known.matters(now));
@@ -210,7 +210,7 @@ pub fn merge(value: &[u8], record: &Record, now: Moment, bytes_max: usize) -> Me
     Merge::Write(merged)
 }
 
-/// The record's line, cut in its evidence until it fits; `None` if it cannot.
+/// The record's line, cut in what explains it until it fits; `None` if it cannot.
 pub fn fitting(record: &Record, bytes_max: usize) -> Option<Vec<u8>> {
     let whole = line(record);
     if whole.len() <= bytes_max {
@@ -218,7 +218,10 @@ pub fn fitting(record: &Record, bytes_max: usize) -> Option<Vec<u8>> {
     }
     let Record::Ban(ban) = record else { return None };
     let mut short = Ban::clone(ban);
-    while !short.evidence.is_empty() {
+    while !short.evidence.is_empty() || short.course.is_some() {
+        if short.evidence.is_empty() {
+            short.course = None;
+        }
         short.evidence.drain(..short.evidence.len().div_ceil(2));
         let line = line(&Record::Ban(Arc::new(short.clone())));
         if line.len() <= bytes_max {

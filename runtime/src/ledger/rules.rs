@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
-use super::ban::{Ban, BanId, By, Evidence};
+use super::ban::{Ban, BanId, By, Course, Evidence, Grounds};
 use super::subject::{Reach, Subject};
 use super::trie::Trie;
 use crate::config::Settings;
@@ -70,6 +70,8 @@ pub struct Draft {
     pub by: By,
     /// What led to it.
     pub evidence: Vec<Evidence>,
+    /// How it was decided.
+    pub course: Option<Box<Course>>,
 }
 
 impl Rules {
@@ -146,7 +148,8 @@ impl Rules {
 
     /// A policy's order as a draft: no longer than the longest ban, its end spread by the id's random bits.
     /// The flag tells whether it was shortened.
-    pub fn of_policy(&self, order: BanOrder, evidence: Vec<Evidence>, id: BanId) -> (Draft, bool) {
+    pub fn of_policy(&self, order: BanOrder, grounds: Grounds, id: BanId) -> (Draft, bool) {
+        let Grounds { event, evidence } = grounds;
         let asked = order.span.unwrap_or(Duration::MAX);
         let span = asked.min(self.longest);
         let surplus = evidence.len().saturating_sub(self.evidence);
@@ -158,6 +161,7 @@ impl Rules {
             reach: order.reach,
             by: By::from(&*order.by),
             evidence: evidence.into_iter().skip(surplus).collect(),
+            course: event.map(|event| Box::new(Course { event, store: Vec::clone(&order.accesses) })),
         };
         (draft, asked > self.longest)
     }
@@ -176,6 +180,7 @@ impl Rules {
             created,
             expires: draft.span.map(|span| created.plus(span)),
             evidence: draft.evidence,
+            course: draft.course,
         })
     }
 
@@ -248,6 +253,7 @@ mod tests {
                 digest: "d".into(),
                 settings: "s".into(),
             }),
+            accesses: Arc::default(),
         }
     }
 
@@ -300,7 +306,7 @@ mod tests {
     fn a_policys_ban_is_no_longer_than_the_longest_and_its_end_is_spread() {
         let rules = rules();
         let span = |asked, bits| {
-            let (draft, clamped) = rules.of_policy(order(asked), Vec::new(), BanId::from_bits(bits));
+            let (draft, clamped) = rules.of_policy(order(asked), Grounds::default(), BanId::from_bits(bits));
             (draft.span.expect("an end").as_secs(), clamped)
         };
         assert_eq!(span(Some(Duration::from_secs(100)), 0), (100, false));
@@ -314,7 +320,7 @@ mod tests {
         let evidence = (0..5)
             .map(|number| Evidence { at: Moment::from_millis(number), event: "connect".into(), facts: ().into() })
             .collect();
-        let (draft, _) = rules().of_policy(order(None), evidence, BanId::from_bits(0));
+        let (draft, _) = rules().of_policy(order(None), Grounds { event: None, evidence }, BanId::from_bits(0));
         let kept: Vec<_> = draft.evidence.iter().map(|fact| fact.at.millis()).collect();
         assert_eq!(kept, [3, 4]);
     }

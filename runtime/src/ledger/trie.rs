@@ -64,10 +64,19 @@ impl<T> Trie<T> {
 
     /// The value of exactly this network.
     pub fn get(&self, net: IpNet) -> Option<&T> {
-        let prefix = Prefix::of(net);
-        let at = *self.walk(prefix).last()?;
-        let node = &self.nodes[at as usize];
-        if node.len == prefix.len { node.value.as_ref() } else { None }
+        let to = Prefix::of(net);
+        let mut at = to.root;
+        while at != NONE {
+            let node = &self.nodes[at as usize];
+            if node.len > to.len || !node.covers(to.bits) {
+                return None;
+            }
+            if node.len == to.len {
+                return node.value.as_ref();
+            }
+            at = node.children[bit(to.bits, node.len)];
+        }
+        None
     }
 
     /// Takes exactly this network out.

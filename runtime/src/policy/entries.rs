@@ -21,6 +21,18 @@ pub(super) enum EntryError {
     Other(String),
 }
 
+impl EntryError {
+    /// In one word.
+    pub(super) fn word(&self) -> &str {
+        match self {
+            EntryError::Unavailable => "unavailable",
+            EntryError::TooLarge => "too large",
+            EntryError::NotACounter => "not a counter",
+            EntryError::Other(why) => why,
+        }
+    }
+}
+
 impl From<StoreError> for EntryError {
     fn from(error: StoreError) -> EntryError {
         match error {

@@ -21,6 +21,7 @@ use super::ruling::{Decision, PolicyStamp};
 use super::status::{self, PolicyStatus};
 use super::tally::Tally;
 use super::text;
+use super::trace::Trace;
 use super::verdict::Verdict;
 use super::warm::{Live, Warm};
 use crate::config::settings::{Mode, Policies, PolicySettings};
@@ -131,15 +132,20 @@ impl Link {
         let answer = waits::for_at_most(wall, Wait::Ruling, catching(self.call(engine, event))).await;
         self.tally.call(began.elapsed());
         drop(turn);
-        let verdict = match answer {
-            Ok(Ok(verdict)) => verdict?,
+        let (verdict, trace) = match answer {
+            Ok(Ok(answered)) => answered?,
             Ok(Err(Panicked)) => return Err(Failure::new(FailureKind::Crash, "")),
             Err(_timed_out) => return Err(Failure::new(FailureKind::Wall, "")),
         };
-        v0_1::verdict(verdict, &self.stamp, policies.bans_per_verdict)
+        let mut verdict = v0_1::verdict(verdict, &self.stamp, policies.bans_per_verdict)?;
+        if !verdict.bans.is_empty() {
+            let accesses = Arc::new(trace.into_accesses());
+            verdict.bans.iter_mut().for_each(|ban| ban.accesses = accesses.clone());
+        }
+        Ok(verdict)
     }
 
-    async fn call(&self, engine: &Engine, event: &wit::Event) -> wasmtime::Result<wit::Verdict> {
+    async fn call(&self, engine: &Engine, event: &wit::Event) -> wasmtime::Result<(wit::Verdict, Trace)> {
         let bounds = &self.settings.bounds;
         let now = Moment::from_millis(event.at);
         let mut live = match self.warm.take() {
@@ -149,15 +155,17 @@ impl Link {
                 live
             }
             None => {
-                let mut store = Guest::store(engine, bounds, Call { now, offer: self.offer.clone() });
+                let mut store =
+                    Guest::store(engine, bounds, Call { now, offer: self.offer.clone(), trace: Trace::default() });
                 limits::arm(&mut store, bounds.cpu, bounds.host_calls);
                 let guest = self.prepared.instantiate_async(&mut store).await?;
                 Live::new(store, guest, self.settings.instance)
             }
         };
         let verdict = live.guest.portcullis_policy_ban_guest().call_evaluate(&mut live.store, event).await?;
+        let trace = std::mem::take(&mut live.store.data_mut().host.trace);
         self.warm.give_back(live);
-        Ok(verdict)
+        Ok((verdict, trace))
     }
 
     fn record(&self, verdict: &Verdict) {

@@ -29,6 +29,7 @@ mod source;
 pub mod status;
 mod tally;
 mod text;
+mod trace;
 mod verdict;
 mod warm;
 

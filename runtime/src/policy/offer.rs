@@ -7,6 +7,7 @@ use parking_lot::Mutex;
 
 use super::entries::Entries;
 use super::series::Series;
+use super::trace::Trace;
 use crate::config::settings::PolicySettings;
 use crate::ledger::{Ban, Subject};
 use crate::moment::Moment;
@@ -72,6 +73,7 @@ pub(super) struct Call {
     /// The moment of the event.
     pub(super) now: Moment,
     pub(super) offer: Arc<Offer>,
+    pub(super) trace: Trace,
 }
 
 /// A budget of lines for each second.

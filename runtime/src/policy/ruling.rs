@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::ledger::{By, Reach, Subject};
+use crate::ledger::{Access, By, Reach, Subject};
 
 /// Which policy spoke, down to its bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,6 +61,8 @@ pub struct BanOrder {
     pub reach: Reach,
     /// By whom.
     pub by: Arc<PolicyStamp>,
+    /// What the decision asked of the store.
+    pub accesses: Arc<Vec<Access>>,
 }
 
 /// A lift that a policy asked for: of its own bans only.

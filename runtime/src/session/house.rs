@@ -20,6 +20,7 @@ use crate::gate::Gate;
 use crate::ledger::{BanWriter, Bans};
 use crate::net::{Hosts, Networks, Ports};
 use crate::policy::Policies;
+use crate::replay::Recorder;
 use crate::store::SharedStore;
 use crate::tls::Acceptor;
 use crate::vfs::Files;
@@ -53,6 +54,8 @@ pub struct Handles {
     pub store: SharedStore,
     /// Where transfers are told.
     pub transfers: TransferLog,
+    /// Takes events down, if the settings say so.
+    pub recorder: Option<Recorder>,
 }
 
 /// The handles, and what sessions share among themselves.

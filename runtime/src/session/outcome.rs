@@ -132,7 +132,7 @@ impl Drop for Closing {
             error!(connection = entry.id, peer = %entry.peer, "connection.crashed");
         }
         let kind = Kind::Disconnected(word.to_owned());
-        if house.handles.policies.wants(kind.occasion()) {
+        if house.handles.recorder.is_some() || house.handles.policies.wants(kind.occasion()) {
             let (house, entry) = (house.clone(), entry.clone());
             if let Ok(runtime) = Handle::try_current() {
                 runtime.spawn(async move {

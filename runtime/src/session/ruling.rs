@@ -8,10 +8,10 @@ use tracing::{debug, warn};
 use super::house::House;
 use super::outcome::limit_of;
 use super::registry::Entry;
-use crate::events::{Kind, Occasion, Recent};
+use crate::events::{Event, Kind, Occasion, Recent};
 use crate::ftp::reply::ReplyText;
 use crate::gate::Refusal;
-use crate::ledger::{Ban, BanId, By, Which, message};
+use crate::ledger::{Ban, BanId, By, Grounds, Which, message};
 use crate::moment::Moment;
 use crate::net::{Arrival, Peer};
 use crate::policy::{Decision, LiftOrder};
@@ -37,18 +37,22 @@ pub(super) struct No {
 /// Asks. An event that no policy subscribes to costs next to nothing.
 pub(super) async fn ask(house: &House, entry: &Entry, kind: Kind) -> Verdict {
     let handles = &house.handles;
-    let wanted = handles.policies.wants(kind.occasion());
-    if !wanted && !Recent::speaks_against(&kind) {
+    let (wanted, recorder) = (handles.policies.wants(kind.occasion()), handles.recorder.as_ref());
+    if !wanted && recorder.is_none() && !Recent::speaks_against(&kind) {
         return Verdict::default();
     }
-    let mut event = entry.event(&house.names, wanted && handles.store.health().degraded, kind);
+    let degraded = (wanted || recorder.is_some()) && handles.store.health().degraded;
+    let mut event = entry.event(&house.names, degraded, kind);
     house.recent.note(&event);
+    let record = |event: &Event| recorder.into_iter().for_each(|recorder| recorder.note(event));
     if !wanted {
+        record(&event);
         return Verdict::default();
     }
     let limits = &house.settings.timeouts;
     let asked = async {
         handles.policies.supply(&mut event).await;
+        record(&event);
         handles.policies.decide(&event).await
     };
     let Ok(ruling) = waits::within(limits, Wait::Ruling, asked).await else {
@@ -58,7 +62,8 @@ pub(super) async fn ask(house: &House, entry: &Entry, kind: Kind) -> Verdict {
     let mut imposed = Vec::new();
     for order in ruling.bans {
         let subject = order.subject.clone();
-        match handles.ban_writer.impose(order, house.recent.evidence(&event), Moment::now()).await {
+        let grounds = Grounds { event: Some(Recent::whole(&event)), evidence: house.recent.evidence(&event) };
+        match handles.ban_writer.impose(order, grounds, Moment::now()).await {
             Ok(ban) => {
                 handles.policies.remember_ban(&ban.subject, event.at).await;
                 imposed.push(ban.id);

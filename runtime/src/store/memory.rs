@@ -20,6 +20,32 @@ const FOR_EVER: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 pub struct Memory {
     held: Mutex<Held>,
     value_bytes: usize,
+    clock: Clock,
+}
+
+/// Where the time comes from.
+enum Clock {
+    Real,
+    /// Of a replay: what has passed since `start`.
+    Told {
+        start: Instant,
+        passed: Box<dyn Fn() -> Duration + Send + Sync>,
+    },
+}
+
+impl std::fmt::Debug for Clock {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str(if matches!(self, Clock::Real) { "Real" } else { "Told" })
+    }
+}
+
+impl Clock {
+    fn now(&self) -> Instant {
+        match self {
+            Clock::Real => Instant::now(),
+            Clock::Told { start, passed } => *start + passed(),
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -45,7 +71,17 @@ impl Memory {
     pub fn new(entries_max: usize, value_bytes: usize) -> Memory {
         let held =
             Held { entries: HashMap::default(), ends: BTreeMap::new(), entries_max, next_version: 1, operations: 0 };
-        Memory { held: Mutex::new(held), value_bytes }
+        Memory { held: Mutex::new(held), value_bytes, clock: Clock::Real }
+    }
+
+    /// The same, where entries end by a clock that is told: how much time has passed, which never becomes less.
+    pub fn on_clock(
+        entries_max: usize,
+        value_bytes: usize,
+        passed: impl Fn() -> Duration + Send + Sync + 'static,
+    ) -> Memory {
+        let clock = Clock::Told { start: Instant::now(), passed: Box::new(passed) };
+        Memory { clock, ..Memory::new(entries_max, value_bytes) }
     }
 
     fn checked<'a>(&self, value: &'a [u8]) -> Result<&'a [u8], StoreError> {
@@ -55,7 +91,7 @@ impl Memory {
     fn with<T>(&self, work: impl FnOnce(&mut Held, Instant) -> T) -> T {
         let mut held = self.held.lock();
         held.operations += 1;
-        let now = Instant::now();
+        let now = self.clock.now();
         held.drop_ended(now);
         work(&mut held, now)
     }

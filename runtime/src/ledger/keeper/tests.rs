@@ -188,6 +188,7 @@ fn order(subject: &str, span: Option<Duration>) -> BanOrder {
         message: None,
         reach: Reach::Site,
         by: Arc::new(by),
+        accesses: Arc::default(),
     }
 }
 
@@ -464,11 +465,12 @@ async fn trying_again_while_banned_does_not_lengthen_the_ban() {
     let one = node("a", &memory());
     let now = Moment::now();
     let hour = Duration::from_secs(3600);
-    let first = one.writer.impose(order("host:192.0.2.7", Some(hour)), Vec::new(), now).await.expect("imposed");
+    let first = one.writer.impose(order("host:192.0.2.7", Some(hour)), Grounds::default(), now).await.expect("imposed");
     let end = first.expires.expect("an end");
     assert!(now.plus(hour) <= end && end <= now.plus(hour + hour / 10));
     let later = now.plus(Duration::from_secs(60));
-    let again = one.writer.impose(order("host:192.0.2.7", Some(hour)), Vec::new(), later).await.expect("imposed");
+    let again =
+        one.writer.impose(order("host:192.0.2.7", Some(hour)), Grounds::default(), later).await.expect("imposed");
     assert_eq!(again, first);
     assert_eq!(one.bans.list(&Filter::default(), now).await.len(), 1);
 }
@@ -491,7 +493,7 @@ async fn a_wider_reach_takes_the_place_of_a_narrower_and_never_ends_sooner() {
 async fn whom_the_operator_protects_nobody_bans() {
     let store = memory();
     let one = node("a", &store);
-    let refused = one.writer.impose(order("host:198.51.100.1", None), Vec::new(), Moment::now()).await;
+    let refused = one.writer.impose(order("host:198.51.100.1", None), Grounds::default(), Moment::now()).await;
     assert!(matches!(refused, Err(NotImposed::Protected(_))));
     let now = Moment::now();
     for subject in ["user:eve", "tls-fingerprint:t13"] {
@@ -510,8 +512,8 @@ async fn a_full_table_says_so() {
     let mut settings = settings("a", state.path());
     settings.bans.table = 1;
     let (_bans, writer) = open(&settings, memory(), Arc::new(PlainKeys)).expect("open");
-    writer.impose(order("host:192.0.2.1", None), Vec::new(), Moment::now()).await.expect("imposed");
-    let refused = writer.impose(order("host:192.0.2.2", None), Vec::new(), Moment::now()).await;
+    writer.impose(order("host:192.0.2.1", None), Grounds::default(), Moment::now()).await.expect("imposed");
+    let refused = writer.impose(order("host:192.0.2.2", None), Grounds::default(), Moment::now()).await;
     assert_eq!(refused, Err(NotImposed::Full(1)));
 }
 
@@ -533,7 +535,7 @@ async fn a_ban_too_large_to_publish_holds_here_and_blocks_no_other() {
     let one = node("a", &store);
     let mut large = order("host:192.0.2.7", None);
     large.reason = "x".repeat(1 << 20);
-    one.writer.impose(large, Vec::new(), Moment::now()).await.expect("imposed");
+    one.writer.impose(large, Grounds::default(), Moment::now()).await.expect("imposed");
     assert!(one.bans_host("192.0.2.7"));
     one.upkeep().await;
     assert_eq!(one.bans.standing().unpublished, 0);
@@ -560,7 +562,7 @@ async fn p_29_an_operators_second_word_lengthens_a_ban_and_never_shortens_it() {
     assert!(!longer.already && longer.ban.outlasts(&first.ban));
     assert_eq!((longer.ban.reach, one.bans.len()), (Reach::Site, 1), "it reaches as far as before");
     // A policy's order is no attempt to correct one.
-    let order = one.writer.impose(order("host:192.0.2.7", Some(Duration::MAX)), Vec::new(), now).await;
+    let order = one.writer.impose(order("host:192.0.2.7", Some(Duration::MAX)), Grounds::default(), now).await;
     assert_eq!(order.expect("kept").id, longer.ban.id);
 }
 

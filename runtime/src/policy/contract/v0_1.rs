@@ -246,6 +246,7 @@ fn ban_order(ban: wit::Ban, by: &Arc<PolicyStamp>) -> Result<BanOrder, Failure> 
             wit::Reach::Everywhere => Reach::Everywhere,
         },
         by: by.clone(),
+        accesses: Arc::default(),
     })
 }
 

@@ -17,12 +17,14 @@ impl From<EntryError> for Error {
     }
 }
 
-/// Takes the call off the budget and awaits the operation outside of the guest's CPU time.
+/// Takes the call off the budget, awaits the operation outside of the guest's CPU time, and remembers it.
 macro_rules! entries {
-    ($caller:ident, $operation:ident($($argument:expr),*)) => {{
+    ($caller:ident, $operation:ident($key:expr $(, $argument:expr)*)) => {{
         let Caller { meter, host, .. } = $caller;
         meter.host_call()?;
-        Ok(meter.awaiting(host.offer.entries.$operation($($argument),*)).await.map_err(Error::from))
+        let answer = meter.awaiting(host.offer.entries.$operation($key $(, $argument)*)).await;
+        host.trace.note(stringify!($operation), $key, &answer);
+        Ok(answer.map_err(Error::from))
     }};
 }
 
