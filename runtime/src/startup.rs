@@ -101,16 +101,46 @@ impl Server {
             password: None,
         };
 
+        let header = Header {
+            version: replay::VERSION,
+            site: settings.server.site.clone(),
+            node: settings.server.node.clone(),
+            sets: settings.networks.keys().cloned().collect(),
+            pseudonyms: false,
+        };
+        let recorder =
+            Recorder::open(&settings.record, header, &settings.server.state).map_err(|error| machine(&error))?;
+
+        let files = Files::new(&settings.files);
+        let handles = Handles {
+            gate: gate.clone(),
+            bans,
+            ban_writer: ban_writer.clone(),
+            policies: policies.clone(),
+            networks: networks.clone(),
+            login: login.clone(),
+            tags,
+            files,
+            acceptor: acceptor.clone(),
+            hosts: Arc::new(Hosts::new(&settings.hosts)),
+            store: store.clone(),
+            transfers: transfers.clone(),
+            recorder,
+        };
+        let house = House::new(settings.clone(), handles);
+
         let stopper = Arc::new(Stopper::new());
         let signals = StopSignals::catch().map_err(|error| machine(&error))?;
         let (reloads, orders) = mpsc::channel(settings.admin.connections);
+        let health = store.health();
         let desk = Arc::new(Desk {
-            bans: ban_writer.clone(),
-            networks: networks.clone(),
-            gate: gate.clone(),
-            store: store.clone(),
+            bans: ban_writer,
+            networks,
+            gate,
+            store,
             policies: policies.clone(),
             keys: keys.clone(),
+            house: house.clone(),
             reloads,
             about: About {
                 site: settings.server.site.clone(),
@@ -133,44 +163,17 @@ impl Server {
             loaded,
             policies: policies.clone(),
             keys,
-            acceptor: acceptor.clone(),
+            acceptor,
             identity,
-            login: login.clone(),
+            login,
             transfers: transfers.clone(),
         };
         tokio::spawn(reload.run(orders, stopper.stop()).map_err(|error| machine(&error))?);
 
-        let header = Header {
-            version: replay::VERSION,
-            site: settings.server.site.clone(),
-            node: settings.server.node.clone(),
-            sets: settings.networks.keys().cloned().collect(),
-            pseudonyms: false,
-        };
-        let recorder =
-            Recorder::open(&settings.record, header, &settings.server.state).map_err(|error| machine(&error))?;
-
-        let files = Files::new(&settings.files);
-        let handles = Handles {
-            gate,
-            bans,
-            ban_writer,
-            policies: policies.clone(),
-            networks,
-            login,
-            tags,
-            files,
-            acceptor,
-            hosts: Arc::new(Hosts::new(&settings.hosts)),
-            store: store.clone(),
-            transfers: transfers.clone(),
-            recorder,
-        };
         tell(&settings, &ready, &policies);
-        if let Some(warning) = store.health().warning {
+        if let Some(warning) = &health.warning {
             warn!(%warning, "store.unsealed");
         }
-        let house = House::new(settings, handles);
         let serving = tokio::spawn(session::serve(house, listeners, stopper.stop()));
         Ok(Server { ready, policies, stopper, signals, serving, admin, transfers })
     }

@@ -1,6 +1,6 @@
 //! Carries out what was asked over the socket. Parses what was typed; decides nothing else.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,13 +10,16 @@ use tracing::{info, warn};
 
 use super::request::{AddedBan, Explained, ImportRow, Refusal, Reply, Request, Status};
 use super::socket::{Caller, Told};
+use crate::auth::UserName;
 use crate::config::Mistake;
+use crate::events::Custom;
 use crate::gate::Gate;
 use crate::ledger::keeper::Which;
 use crate::ledger::{Ban, BanId, BanWriter, Reach, Subject};
 use crate::moment::Moment;
 use crate::net::Networks;
 use crate::policy::{KeyPolicy, Policies, PolicyStatus};
+use crate::session::House;
 use crate::store::SharedStore;
 
 /// Someone waits to hear how a reload went.
@@ -36,6 +39,8 @@ pub struct Desk {
     pub policies: Arc<Policies>,
     /// The key policy in force.
     pub keys: Arc<KeyPolicy>,
+    /// Tells the policies what somebody raises.
+    pub house: Arc<House>,
     /// Takes orders to reload.
     pub reloads: mpsc::Sender<ReloadOrder>,
     /// What does not change while the server runs.
@@ -44,6 +49,10 @@ pub struct Desk {
 
 /// Bytes of an operator's reason: it travels with the ban through the store.
 const REASON_BYTES_MAX: usize = 500;
+
+/// Bytes of the name of a raised event, and of what comes with it: a guest's memory is bounded too.
+const EVENT_NAME_BYTES_MAX: usize = 64;
+const EVENT_DATA_BYTES_MAX: usize = 16 * 1024;
 
 /// What does not change while the server runs.
 #[derive(Clone, Debug)]
@@ -92,6 +101,11 @@ impl Desk {
                     Reply::done(&self.banning(&which, now).iter().map(explained).collect::<Vec<_>>())
                 }
             },
+            Request::EventRaise { name, host, user, data } => {
+                let told = self.raise(&name, host, user.as_deref(), &data).await;
+                audit(&caller, "event-raise", &name, if told.is_good() { Ok("told") } else { Err(told.why()) });
+                told
+            }
             Request::PolicyList {} => Reply::done(&self.policies()),
             Request::PolicyReload {} => {
                 let told = self.reload().await;
@@ -133,6 +147,22 @@ impl Desk {
             rows.push(row);
         }
         rows
+    }
+
+    async fn raise(&self, name: &str, host: Option<IpAddr>, user: Option<&str>, data: &serde_json::Value) -> Reply {
+        let plain = |mark: u8| mark.is_ascii_lowercase() || mark.is_ascii_digit() || b".-_".contains(&mark);
+        if !(1..=EVENT_NAME_BYTES_MAX).contains(&name.len()) || !name.bytes().all(plain) {
+            return Reply::usage("an event's name has 1 to 64 lower-case letters, digits, \".\", \"-\" or \"_\"");
+        }
+        if let Some(Err(why)) = user.map(UserName::parse) {
+            return Reply::usage(why.to_string());
+        }
+        let data = data.to_string();
+        if data.len() > EVENT_DATA_BYTES_MAX {
+            return Reply::usage(format!("the data is too long: it has at most {EVENT_DATA_BYTES_MAX} bytes"));
+        }
+        let custom = Custom { name: name.to_owned(), data };
+        Reply::done(&self.house.raise(custom, host, user).await)
     }
 
     fn status(&self, now: Moment) -> Status {

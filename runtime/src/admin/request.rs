@@ -1,6 +1,6 @@
 //! What can be asked of a running server: one line of JSON each way. This table is the whole of it.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
@@ -57,6 +57,20 @@ pub enum Request {
     BansExplain {
         /// Subject, address or id, as typed.
         which: String,
+    },
+    /// Tell the policies something: the [`crate::session::Raised`].
+    EventRaise {
+        /// The raiser's name for it: 1 to 64 lower-case letters, digits, ".", "-" or "_".
+        name: String,
+        /// Whom it is about; `None`: nobody.
+        #[serde(default)]
+        host: Option<IpAddr>,
+        /// Which user.
+        #[serde(default)]
+        user: Option<String>,
+        /// Anything.
+        #[serde(default)]
+        data: serde_json::Value,
     },
     /// The policies in order of asking, then the key policy: a list of [`PolicyStatus`].
     PolicyList {},

@@ -58,6 +58,13 @@ pub enum Command {
         #[command(flatten)]
         reach: Reach,
     },
+    /// Tell the policies of a running server what another tool knows
+    Event {
+        #[command(subcommand)]
+        command: EventCommand,
+        #[command(flatten)]
+        reach: Reach,
+    },
     /// Look at policies, and reload those of a running server
     #[command(subcommand)]
     Policy(PolicyCommand),
@@ -255,6 +262,31 @@ pub enum PolicyCommand {
         #[arg(long, value_name = "JSON")]
         settings: Option<String>,
     },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum EventCommand {
+    /// Raise an event of kind `custom`
+    Raise(EventRaise),
+}
+
+#[derive(Debug, Args)]
+pub struct EventRaise {
+    /// Its name, for the policies: lower-case letters, digits, ".", "-" or "_"
+    pub name: String,
+    /// Whom it is about
+    #[arg(long, value_name = "ADDRESS")]
+    pub host: Option<std::net::IpAddr>,
+    /// Which user
+    #[arg(long, value_name = "NAME")]
+    pub user: Option<String>,
+    /// Anything, for the policies to read
+    #[arg(long, value_name = "JSON", value_parser = json, default_value = "null")]
+    pub data: serde_json::Value,
+}
+
+fn json(typed: &str) -> Result<serde_json::Value, String> {
+    serde_json::from_str(typed).map_err(|error| error.to_string())
 }
 
 #[derive(Debug, Args)]

@@ -8,6 +8,7 @@ mod bans;
 mod cluster;
 mod complain;
 mod config;
+mod event;
 mod explain;
 mod policy;
 mod quickstart;
@@ -24,7 +25,9 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use arguments::{Arguments, BansCommand, ClusterCommand, Command, ConfigCommand, PolicyCommand, UserCommand};
+use arguments::{
+    Arguments, BansCommand, ClusterCommand, Command, ConfigCommand, EventCommand, PolicyCommand, UserCommand,
+};
 use complain::Complaint;
 
 /// What a command says.
@@ -92,6 +95,7 @@ fn carry_out(arguments: Arguments) -> Result<Answer, Complaint> {
             BansCommand::Export(filter) => bans::export(&reach, &filter),
             BansCommand::Import { file } => bans::import(&reach, file.as_deref(), json),
         },
+        Command::Event { command: EventCommand::Raise(wanted), reach } => event::raise(&reach, &wanted, json),
         Command::Policy(PolicyCommand::List { reach }) => policy::list(&reach, json),
         Command::Policy(PolicyCommand::Reload { reach }) => policy::reload(&reach, json),
         Command::Policy(PolicyCommand::Inspect { file }) => policy::inspect(&file, json),

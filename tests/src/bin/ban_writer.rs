@@ -46,7 +46,11 @@ async fn main() -> anyhow::Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [state, round] = arguments.as_slice() else { anyhow::bail!("usage: ban_writer STATE ROUND|list") };
     let settings = settings(Path::new(state))?;
-    let (bans, writer) = ledger::open(&settings, portcullis::store::open(&settings), Arc::new(NoKeys))?;
+    let (bans, writer) = ledger::open(
+        &settings,
+        portcullis::store::open(&settings, portcullis::store::Secrets::default()),
+        Arc::new(NoKeys),
+    )?;
     if round == "list" {
         for ban in bans.list(&Filter::default(), Moment::now()).await {
             say(&ban.subject.to_string());
