@@ -78,6 +78,7 @@ fn admitted() -> Machine {
         ascii_passthrough: false,
         idle_seconds: 300,
         idle_seconds_max: 3600,
+        certificate_logins: false,
     });
     machine.on(Input::Admitted { protected: false }, NOW);
     machine

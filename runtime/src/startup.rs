@@ -26,12 +26,13 @@ use crate::config::{Loaded, Mistake};
 use crate::gate::Gate;
 use crate::ledger;
 use crate::moment::Moment;
+use crate::net::systemd::{self, Notifier};
 use crate::net::{Hosts, Listener, Networks, StopSignals, Stopper};
 use crate::policy::{Deps, Engine, KeyPolicy, Policies};
 use crate::replay::{self, Header, Recorder};
 use crate::session::{self, Handles, House};
 use crate::store;
-use crate::tls::{Acceptor, Identity, SelfSigned};
+use crate::tls::{Acceptor, Identity, SelfSigned, watch_expiries};
 use crate::vfs::Files;
 use reload::{Reload, mistake};
 
@@ -50,6 +51,7 @@ pub struct Server {
     policies: Arc<Policies>,
     stopper: Arc<Stopper>,
     signals: StopSignals,
+    notifier: Arc<Notifier>,
     serving: JoinHandle<()>,
     admin: JoinHandle<()>,
     transfers: TransferLog,
@@ -85,13 +87,17 @@ impl Server {
         let login = Login::new(users, &settings.users, &settings.limits);
         let tags = AttemptTags::open(&settings.server.state).map_err(|error| machine(&error))?;
         let identity = identity(&settings)?;
-        let acceptor = Arc::new(Acceptor::new(&settings.tls, &identity).map_err(|error| wrong(mistake(&error)))?);
+        let identities = Identity::of_all(&identity, &settings.hosts);
+        let hosts = Arc::new(Hosts::new(&settings.hosts));
+        let acceptor = Acceptor::new(&settings.tls, &identities, hosts.clone());
+        let acceptor = Arc::new(acceptor.map_err(|error| wrong(mistake(&error)))?);
         let gate = Gate::new(&settings, bans.clone(), networks.clone());
 
         let transfers = TransferLog::open(&settings.log).map_err(|error| machine(&error))?;
 
-        let listeners =
-            Listener::bind_all(&settings.listeners, settings.server.backlog).map_err(|error| machine(&error))?;
+        let inherited = systemd::inherited().map_err(|error| machine(&Inherited(error)))?;
+        let listeners = Listener::bind_all(&settings.listeners, settings.server.backlog, inherited)
+            .map_err(|error| machine(&error))?;
         let socket = Socket::bind(&settings.server.state).map_err(|error| machine(&error))?;
         let ready = Ready {
             addresses: listeners.iter().map(Listener::address).collect(),
@@ -122,7 +128,7 @@ impl Server {
             tags,
             files,
             acceptor: acceptor.clone(),
-            hosts: Arc::new(Hosts::new(&settings.hosts)),
+            hosts,
             store: store.clone(),
             transfers: transfers.clone(),
             recorder,
@@ -158,16 +164,19 @@ impl Server {
                 async move { desk.answer(caller, request).await }
             },
         ));
+        let notifier = Arc::new(Notifier::from_environment());
         let reload = Reload {
+            notifier: notifier.clone(),
             source,
             loaded,
             policies: policies.clone(),
             keys,
-            acceptor,
-            identity,
+            acceptor: acceptor.clone(),
+            identities,
             login,
             transfers: transfers.clone(),
         };
+        tokio::spawn(watch_expiries(acceptor, settings.tls.expiry_check, stopper.stop()));
         tokio::spawn(reload.run(orders, stopper.stop()).map_err(|error| machine(&error))?);
 
         tell(&settings, &ready, &policies);
@@ -175,7 +184,7 @@ impl Server {
             warn!(%warning, "store.unsealed");
         }
         let serving = tokio::spawn(session::serve(house, listeners, stopper.stop()));
-        Ok(Server { ready, policies, stopper, signals, serving, admin, transfers })
+        Ok(Server { ready, policies, stopper, signals, notifier, serving, admin, transfers })
     }
 
     /// What scripts and people need to know.
@@ -190,11 +199,15 @@ impl Server {
 
     /// Serves until SIGTERM or SIGINT, then lets sessions finish; a second signal ends them at once.
     pub async fn run(self) {
-        let Server { stopper, signals, serving, admin, transfers, .. } = self;
+        let Server { stopper, signals, notifier, serving, admin, transfers, .. } = self;
         let stop = stopper.stop();
         tokio::spawn(async move { stopper.follow(signals).await });
+        notifier.ready();
+        let (alive, until) = (notifier.clone(), stop.clone());
+        tokio::spawn(async move { alive.keep_alive(until).await });
         stop.stopping().await;
         info!("server.stopping");
+        notifier.stopping();
         finish(serving, admin).await;
         // Sessions are over; what they told last is written before the process ends.
         let _ = tokio::task::spawn_blocking(move || transfers.flush()).await;
@@ -214,6 +227,11 @@ async fn finish(serving: JoinHandle<()>, admin: JoinHandle<()>) {
     let _ = admin.await;
     info!("server.stopped");
 }
+
+/// A socket of the service manager's that cannot be taken.
+#[derive(Debug, thiserror::Error)]
+#[error("LISTEN_FDS: {0}; a socket unit with ListenStream= opens what fits")]
+struct Inherited(std::io::Error);
 
 /// The certificate that the settings name or allow to be made.
 fn identity(settings: &Settings) -> Result<Identity, Trouble> {

@@ -17,6 +17,10 @@ pub enum Wait {
     Login,
     /// The next command of a client that has logged in; runs while no transfer does.
     Idle,
+    /// The next transfer of a client that has logged in; no other command resets it.
+    NoTransfer,
+    /// A balancer says whom it speaks for.
+    ProxyHeader,
     /// The client takes its replies.
     ReplyStall,
     /// The data connection comes (passive) or is made (active).
@@ -44,6 +48,8 @@ impl Wait {
             Wait::Handshake => "handshake",
             Wait::Login => "login",
             Wait::Idle => "idle",
+            Wait::NoTransfer => "no-transfer",
+            Wait::ProxyHeader => "proxy-header",
             Wait::ReplyStall => "reply-stall",
             Wait::DataOpen => "data-open",
             Wait::Stalled => "stalled",
@@ -62,6 +68,8 @@ impl Wait {
             Wait::Handshake => limits.handshake,
             Wait::Login => limits.login,
             Wait::Idle => limits.idle,
+            Wait::NoTransfer => limits.no_transfer,
+            Wait::ProxyHeader => limits.proxy_header,
             Wait::ReplyStall => limits.reply_stall,
             Wait::DataOpen => limits.data_open,
             Wait::Stalled => limits.stalled,

@@ -6,13 +6,12 @@ use std::sync::Arc;
 
 use toml::de::DeTable;
 
-use super::anonymous::Anonymous;
-use super::keys::{self, FolderKeys, KEYS, Keys, Said};
+use super::keys::{self, KEYS, Keys, Said};
 use super::name::UserName;
 use super::password::Hash;
 use super::permit::Rights;
 use super::users::{Account, Folder, User};
-use crate::config::{Mistake, nearest, plain, settings};
+use crate::config::{Mistake, nearest, plain};
 
 const EXAMPLE: &str =
     "the file holds a [[user]] for each user, with `name`, `password` and `home`, and perhaps [[group]]s";
@@ -129,11 +128,18 @@ impl<'a> Book<'a> {
         }
         let home = keys.home.take().and_then(|home| self.folder(&home, name.as_ref()));
         let rights = keys.rights.unwrap_or(Rights::FULL);
-        let folders = self.seen(&keys.folders, name.as_ref(), rights);
+        let folders: Vec<Option<Folder>> = std::mem::take(&mut keys.folders)
+            .into_iter()
+            .map(|folder| {
+                let to = self.folder(&folder.to, name.as_ref())?;
+                Some(Folder { path: folder.path, to, rights: folder.rights.unwrap_or(rights) })
+            })
+            .collect();
         let (Some(name), Some(hash), Some(home)) = (name, hash, home) else { return };
         if self.mistakes.len() > before {
             return;
         }
+        let folders = folders.into_iter().flatten().collect();
         let user = User { name: name.clone(), home, rights, folders, limits: keys.limits.meant() };
         let account = Account {
             user: Arc::new(user),
@@ -144,31 +150,6 @@ impl<'a> Book<'a> {
             enabled: keys.enabled.unwrap_or(true),
         };
         self.users.insert(name, account);
-    }
-
-    /// Those who need no password, with what their group says.
-    pub(super) fn anonymous(&mut self, settings: &settings::Anonymous) -> Option<Anonymous> {
-        let group = match settings.group.as_deref().map(|name| (name, self.groups.get(name))) {
-            None => Keys::default(),
-            Some((_, Some(group))) => group.clone(),
-            Some((name, None)) => {
-                let what = format!("`users.anonymous.group`: there is no group `{name}`");
-                self.mistake(None, what, "add a [[group]] of that name");
-                return None;
-            }
-        };
-        let name = Anonymous::canonical().ok();
-        let folders = self.seen(&group.folders, name.as_ref(), settings.permissions);
-        Anonymous::open(settings, group, folders).map_err(|mistake| self.mistakes.push(mistake)).ok()
-    }
-
-    /// Virtual folders; those that are wrong are told and left out.
-    fn seen(&mut self, folders: &[FolderKeys], name: Option<&UserName>, rights: Rights) -> Vec<Folder> {
-        let folder = |folder: &FolderKeys| {
-            let to = self.folder(&folder.to, name)?;
-            Some(Folder { path: folder.path.clone(), to, rights: folder.rights.unwrap_or(rights) })
-        };
-        folders.iter().filter_map(folder).collect()
     }
 
     fn name(&mut self, said: &Said) -> Option<UserName> {

@@ -78,7 +78,7 @@ impl Login {
         let users = self.users.load_full();
         let forbidden = users.is_forbidden(name);
         if let Some(anonymous) = users.anonymous(name).filter(|_| !forbidden) {
-            return anonymous.check(password, self.password_bytes, from, now);
+            return anonymous.check(password, self.password_bytes);
         }
         let account = users.find(name);
         let admitted = account.is_some_and(|account| account.admits(from, now)) && !forbidden;
@@ -95,6 +95,22 @@ impl Login {
             None => Err(Cause::UnknownUser),
             Some(_) if !fits => Err(Cause::WrongPassword),
             Some(_) if !admitted => Err(Cause::DeniedByRule),
+            Some(account) => Ok(Permit::new(account.user.clone())),
+        }
+    }
+
+    /// The permit of a user whose certificate was verified and is theirs: no password is asked for.
+    ///
+    /// # Errors
+    /// The `Cause`, as of [`Login::check`].
+    pub fn certified(&self, name: &UserName, from: IpAddr, now: Moment) -> Result<Permit, Cause> {
+        let users = self.users.load();
+        if users.is_forbidden(name) {
+            return Err(Cause::ForbiddenUser);
+        }
+        match users.find(name) {
+            None => Err(Cause::UnknownUser),
+            Some(account) if !account.admits(from, now) => Err(Cause::DeniedByRule),
             Some(account) => Ok(Permit::new(account.user.clone())),
         }
     }
@@ -150,7 +166,6 @@ mod tests {
             home: folder.path().to_owned(),
             permissions: Rights::READ_ONLY,
             refused_passwords: vec!["".into(), "*@example.com".into()],
-            group: None,
         };
         let users = Users::fixture(&[("ftp", "own", folder.path(), Rights::FULL)]).with_anonymous(&settings);
         let door = Login::with(users, 2, 64);
@@ -223,13 +238,11 @@ mod tests {
         assert!(watcher.has_changed().expect("the door is there"));
     }
 
-    /// Users with hashes of three costs: whoever could tell them apart by time could tell who exists. The
-    /// quick ones of many samples are compared, since only those had a core to themselves; on a busy machine
-    /// it takes more of them.
+    /// The medians of many samples, taken in turns so that a busy machine slows all alike. Users with hashes
+    /// of three costs: whoever could tell them apart by time could tell who exists.
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn s_20_unknown_disabled_and_wrong_take_the_same_time() {
-        const SAMPLES: usize = 30;
-        const ROUNDS: usize = 12;
+        const SAMPLES: usize = 60;
         let home = Path::new("/srv");
         let names = ["costly", "cheap", "disabled", "nobody", "root"];
         let users = Users::fixture(&[
@@ -247,25 +260,24 @@ mod tests {
         });
         let door = Login::with(users, 1, 64);
         let wrong = Secret::new("wrong".into());
-        let mut samples = vec![Vec::new(); names.len()];
-        let mut quick = Vec::new();
-        for _ in 0..ROUNDS {
-            for sample in 0..SAMPLES * names.len() {
-                // Each comes behind each other in turn.
-                let turn = (sample + sample / names.len()) % names.len();
-                let name = UserName::parse(names[turn]).expect("name");
-                let started = std::time::Instant::now();
-                assert!(door.check(&name, &wrong, HERE, NOW).await.is_err());
-                samples[turn].push(started.elapsed());
-            }
-            samples.iter_mut().for_each(|samples| samples.sort_unstable());
-            quick = samples.iter().map(|samples| samples[samples.len() / 10]).collect();
-            let (least, most) = (quick.iter().min().expect("some"), quick.iter().max().expect("some"));
-            // One check of the costly hash takes several times as long as the others together.
-            if *most - *least <= *least / 5 {
-                return;
-            }
+        let mut samples = vec![Vec::with_capacity(SAMPLES); names.len()];
+        for sample in 0..SAMPLES * names.len() {
+            // Each comes behind each other in turn.
+            let turn = (sample + sample / names.len()) % names.len();
+            let name = UserName::parse(names[turn]).expect("name");
+            let started = std::time::Instant::now();
+            assert!(door.check(&name, &wrong, HERE, NOW).await.is_err());
+            samples[turn].push(started.elapsed());
         }
-        panic!("{names:?} {quick:?}");
+        let medians: Vec<_> = samples
+            .iter_mut()
+            .map(|samples| {
+                samples.sort_unstable();
+                samples[SAMPLES / 2]
+            })
+            .collect();
+        let (least, most) = (medians.iter().min().expect("some"), medians.iter().max().expect("some"));
+        // One check of the costly hash takes several times as long as the others together.
+        assert!(*most - *least <= *least / 4, "{names:?} {medians:?}");
     }
 }

@@ -99,10 +99,15 @@ impl Users {
     /// # Errors
     /// All mistakes, in the order of the file.
     pub fn load(settings: &settings::Users) -> Result<Users, Vec<Mistake>> {
-        Users::read(&settings.file, &settings.forbidden, settings.anonymous.as_ref())
+        let anonymous = settings.anonymous.as_ref().map(Anonymous::open).transpose();
+        match (Users::read(&settings.file, &settings.forbidden), anonymous) {
+            (Ok(users), Ok(anonymous)) => Ok(Users { anonymous, ..users }),
+            (Ok(_), Err(mistake)) => Err(vec![mistake]),
+            (Err(mistakes), anonymous) => Err(mistakes.into_iter().chain(anonymous.err()).collect()),
+        }
     }
 
-    fn read(file: &Path, forbidden: &[String], anonymous: Option<&settings::Anonymous>) -> Result<Users, Vec<Mistake>> {
+    fn read(file: &Path, forbidden: &[String]) -> Result<Users, Vec<Mistake>> {
         let refused = |what: String, remedy: &str| {
             vec![Mistake { what, place: Some(file.display().to_string()), remedy: Some(remedy.to_owned()) }]
         };
@@ -118,7 +123,6 @@ impl Users {
             book.mistake(None, "others may write the file of users", "chmod go-w on the file");
         }
         book.read();
-        let anonymous = anonymous.and_then(|settings| book.anonymous(settings));
         let costs: HashSet<_> = book.users.values().map(|account| account.hash.cost()).collect();
         if costs.len() > Decoys::COSTS_MAX {
             let what = format!("the passwords are hashed in {} ways, and each login costs all of them", costs.len());
@@ -131,7 +135,7 @@ impl Users {
         }
         let decoys = Decoys::of(costs.into_iter()).map_err(|error| refused(error.to_string(), "start again"))?;
         let forbidden = forbidden.iter().cloned().collect();
-        Ok(Users { by_name: users, anonymous, forbidden, decoys })
+        Ok(Users { by_name: users, anonymous: None, forbidden, decoys })
     }
 
     /// How many there are.
@@ -166,8 +170,7 @@ impl Users {
     /// The same with anonymous users.
     #[cfg(test)]
     pub(super) fn with_anonymous(self, settings: &settings::Anonymous) -> Users {
-        let anonymous = Anonymous::open(settings, super::keys::Keys::default(), Vec::new()).expect("anonymous");
-        Users { anonymous: Some(anonymous), ..self }
+        Users { anonymous: Some(Anonymous::open(settings).expect("anonymous")), ..self }
     }
 
     /// The same with one account changed.
@@ -192,7 +195,7 @@ impl Users {
     pub(super) fn stands(&self, name: &UserName, now: Moment) -> bool {
         match self.find(name) {
             Some(account) => account.stands(now) && !self.is_forbidden(name),
-            None => self.anonymous(name).is_some_and(|anonymous| anonymous.stands(now)),
+            None => self.anonymous(name).is_some(),
         }
     }
 
@@ -235,7 +238,7 @@ mod tests {
         let file = folder.path().join("users.toml");
         std::fs::write(&file, text).expect("write");
         std::fs::set_permissions(&file, PermissionsExt::from_mode(0o600)).expect("mode");
-        Users::read(&file, &["root".into()], None)
+        Users::read(&file, &["root".into()])
     }
 
     #[test]
@@ -395,7 +398,7 @@ mod tests {
         let file = folder.path().join("users.toml");
         std::fs::write(&file, "").expect("write");
         std::fs::set_permissions(&file, PermissionsExt::from_mode(0o664)).expect("mode");
-        let mistakes = Users::read(&file, &[], None).expect_err("writable");
+        let mistakes = Users::read(&file, &[]).expect_err("writable");
         assert!(mistakes[0].to_string().contains("chmod"), "{mistakes:?}");
     }
 

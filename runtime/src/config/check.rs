@@ -29,6 +29,7 @@ pub(super) fn settings(top: &mut Section<'_, '_>, base: &Path) -> Settings {
     let (server, plain, main) = top.section("server", |at| server(at, base));
     let listeners = listeners::listeners(top, &plain);
     let tls = top.section("tls", |at| tls(at, base));
+    listeners::balanced(top, &listeners, &tls);
     let hosts = listeners::hosts(top, main, base);
     let passive = top.section("passive", passive);
     let users = top.section("users", |at| users(at, base));
@@ -48,6 +49,10 @@ pub(super) fn settings(top: &mut Section<'_, '_>, base: &Path) -> Settings {
         );
     }
     let networks = top.section("networks", networks);
+    for (name, _) in passive.address_for.iter().filter(|(name, _)| !networks.contains_key(name)) {
+        let remedy = format!("define `networks.{name}`, or name one that is there");
+        top.mistake(&format!("passive.address-for.{name}"), "is for a set that [networks] does not have", &remedy);
+    }
     let whose = Whose {
         servers: hosts.iter().map(|host| host.name.clone()).collect(),
         classes: networks.keys().cloned().collect(),
@@ -105,6 +110,8 @@ fn server(at: &mut Section<'_, '_>, base: &Path) -> (Server, Vec<SocketAddr>, Ho
         state: at.path("state", base),
         backlog: at.count("backlog", 1..=65_535),
         keepalive: at.span("keepalive", seconds(10)..=seconds(2 * HOUR)),
+        unacknowledged: at.span("unacknowledged", seconds(1)..=seconds(HOUR)),
+        drain_report: at.span("drain-report", millis(100)..=seconds(600)),
         accept_pause: at.span("accept-pause", millis(1)..=seconds(10)),
     };
     (server, listen, main)
@@ -126,7 +133,36 @@ fn tls(at: &mut Section<'_, '_>, base: &Path) -> Tls {
         ),
         _ => {}
     }
+    let client_certificates = at.choice(
+        "client-certificates",
+        &[
+            ("off", ClientCertificates::Off),
+            ("optional", ClientCertificates::Optional),
+            ("required", ClientCertificates::Required),
+        ],
+    );
+    let client_authorities = at.optional_path("client-authorities", base);
+    if client_certificates != ClientCertificates::Off && client_authorities.is_none() {
+        at.mistake("client-authorities", "is needed", "name the PEM file of those who issue the clients' certificates");
+    }
+    let client_users = at.section("client-users", |at| {
+        let names = at.names();
+        let takes = "a list such as \"cn:alice\" or \"sha256:HEX\"";
+        let read = |name: String| {
+            let matches = at.required(&name, takes, |node| match &node.what {
+                What::List(items) => items.iter().map(|item| certificate_match(text(item)?)).collect(),
+                _ => None,
+            });
+            (name, matches.unwrap_or_default())
+        };
+        names.into_iter().map(read).collect()
+    });
     Tls {
+        client_certificates,
+        client_authorities,
+        client_names: at.flag("client-names"),
+        client_users,
+        expiry_check: at.span("expiry-check", millis(100)..=seconds(DAY)),
         certificate,
         key,
         self_signed,
@@ -143,6 +179,27 @@ fn tls(at: &mut Section<'_, '_>, base: &Path) -> Tls {
     }
 }
 
+fn certificate_match(text: &str) -> Option<CertificateMatch> {
+    match text.split_once(':')? {
+        ("cn", name) if !name.is_empty() => Some(CertificateMatch::CommonName(name.to_owned())),
+        ("sha256", hex) => {
+            let hex: String = hex.chars().filter(|mark| *mark != ':').map(|mark| mark.to_ascii_lowercase()).collect();
+            let whole = hex.len() == 64 && hex.bytes().all(|byte| byte.is_ascii_hexdigit());
+            whole.then_some(CertificateMatch::Fingerprint(hex))
+        }
+        _ => None,
+    }
+}
+
+const ADDRESS: &str = "\"same\" or an IPv4 address";
+
+fn passive_address(node: &Node) -> Option<Option<IpAddr>> {
+    match text(node)? {
+        "same" => Some(None),
+        address => Some(Some(IpAddr::V4(address.parse().ok()?))),
+    }
+}
+
 fn passive(at: &mut Section<'_, '_>) -> Passive {
     Passive {
         ports: at.read("ports", "\"any\" or a range such as \"50000-50999\"", |node| match text(node)? {
@@ -153,9 +210,14 @@ fn passive(at: &mut Section<'_, '_>) -> Passive {
                 (1..=last).contains(&first).then_some(Some(first..=last))
             }
         }),
-        address: at.read("address", "\"same\" or an IPv4 address", |node| match text(node)? {
-            "same" => Some(None),
-            address => Some(Some(IpAddr::V4(address.parse().ok()?))),
+        address: at.read("address", ADDRESS, passive_address),
+        address_for: at.section("address-for", |at| {
+            let names = at.names();
+            let read = |name: String| {
+                let address = at.required(&name, ADDRESS, passive_address).flatten();
+                (name, address)
+            };
+            names.into_iter().map(read).collect()
         }),
         share_percent: at.count("share-percent", 1..=100),
     }
@@ -186,9 +248,7 @@ fn anonymous(at: &mut Section<'_, '_>, base: &Path) -> Option<Anonymous> {
     let pattern = |text: &str| (text.len() <= KIB as usize).then(|| text.to_lowercase());
     let refused_passwords =
         at.list("refused-passwords", "a list of up to 100 patterns such as \"*@example.com\"", 100, pattern);
-    let group = at.text("group", "the name of a group, or nothing", |text| text.len() <= 255);
-    let group = (!group.is_empty()).then_some(group);
-    enabled.then_some(Anonymous { home, permissions, refused_passwords, group })
+    enabled.then_some(Anonymous { home, permissions, refused_passwords })
 }
 
 fn files(at: &mut Section<'_, '_>) -> Files {
@@ -218,6 +278,8 @@ fn timeouts(at: &mut Section<'_, '_>) -> Timeouts {
         handshake: at.span("handshake", tenth..=seconds(300)),
         login: at.span("login", tenth..=seconds(600)),
         idle: at.span("idle", tenth..=seconds(DAY)),
+        no_transfer: at.span("no-transfer", tenth..=seconds(DAY)),
+        proxy_header: at.span("proxy-header", tenth..=seconds(60)),
         reply_stall: at.span("reply-stall", tenth..=seconds(600)),
         data_open: at.span("data-open", tenth..=seconds(300)),
         stalled: at.span("stalled", tenth..=seconds(HOUR)),
@@ -239,6 +301,10 @@ fn limits(at: &mut Section<'_, '_>) -> Limits {
         connections_per_address: at.count("connections-per-address", 1..=1_000_000),
         unauthenticated: unauthenticated.unwrap_or_else(|| connections.div_ceil(2)),
         unauthenticated_per_address: at.count("unauthenticated-per-address", 1..=1_000_000),
+        rate: connection_rate(at, "rate"),
+        rate_per_network: connection_rate(at, "rate-per-network"),
+        rate_per_address: connection_rate(at, "rate-per-address"),
+        rate_entries: at.count("rate-entries", 16..=10_000_000),
         login_tries: at.count("login-tries", 1..=100),
         unknown_commands: at.count("unknown-commands", 1..=1000),
         line_bytes: at.size("line-bytes", 512..=64 * KIB),
@@ -256,6 +322,18 @@ fn rate(at: &mut Section<'_, '_>, key: &str) -> Option<u64> {
     at.read(key, "\"unlimited\" or 1 KiB to 1024 GiB", |node| match text(node)? {
         "unlimited" => Some(None),
         typed => size(typed).filter(|rate| (KIB..=1024 * 1024 * MIB).contains(rate)).map(Some),
+    })
+}
+
+fn connection_rate(at: &mut Section<'_, '_>, key: &str) -> Option<Rate> {
+    at.read(key, "\"off\" or a rate such as \"600 in 1m\", over 1s to 1d", |node| match text(node)? {
+        "off" => Some(None),
+        rate => {
+            let (connections, span) = rate.split_once(" in ")?;
+            let (connections, span) = (connections.parse().ok()?, humantime::parse_duration(span).ok()?);
+            let fits = connections > 0 && (seconds(1)..=seconds(DAY)).contains(&span);
+            fits.then_some(Some(Rate { connections, span }))
+        }
     })
 }
 

@@ -9,10 +9,11 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
-use crate::auth::Rights;
-use crate::store::Distribution;
-
 mod listeners;
+
+use crate::auth::Rights;
+use crate::net::socket::Patience;
+use crate::store::Distribution;
 
 pub use listeners::{Host, Listen, ListenTls, ProxyData, ProxyProtocol};
 
@@ -74,8 +75,19 @@ pub struct Server {
     pub backlog: u32,
     /// Idle time before a keep-alive probe, on control and data connections; below what NAT boxes forget.
     pub keepalive: Duration,
+    /// After this time without an acknowledgement of what was sent a connection is dead.
+    pub unacknowledged: Duration,
+    /// How often it is told what a stop still waits for.
+    pub drain_report: Duration,
     /// Pause before accepting again when the process is out of descriptors.
     pub accept_pause: Duration,
+}
+
+impl Server {
+    /// Of control and data connections.
+    pub const fn patience(&self) -> Patience {
+        Patience { keepalive: self.keepalive, unacknowledged: self.unacknowledged }
+    }
 }
 
 /// `[tls]`
@@ -102,6 +114,16 @@ pub struct Tls {
     pub session_ids: usize,
     /// A FIN without close_notify at the end of an upload: `true` makes it an error (426).
     pub strict_close: bool,
+    /// Whether clients show certificates on control connections.
+    pub client_certificates: ClientCertificates,
+    /// PEM file of those who issue them; there unless they are off.
+    pub client_authorities: Option<PathBuf>,
+    /// A certificate whose common name is a user's name logs that user in.
+    pub client_names: bool,
+    /// Users and the certificates that log them in, without a password.
+    pub client_users: BTreeMap<String, Vec<CertificateMatch>>,
+    /// How often the ends of certificates are looked at.
+    pub expiry_check: Duration,
 }
 
 /// The lowest TLS version that is spoken.
@@ -113,6 +135,26 @@ pub enum TlsVersion {
     /// TLS 1.3 (RFC 8446)
     #[serde(rename = "1.3")]
     V13,
+}
+
+/// Which certificate is meant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CertificateMatch {
+    /// The SHA-256 of its DER form, lower-case hex.
+    Fingerprint(String),
+    /// The common name of its subject.
+    CommonName(String),
+}
+
+/// Whether clients show certificates.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClientCertificates {
+    /// None is asked for.
+    Off,
+    /// One that is shown must be good.
+    Optional,
+    /// Without a good one there is no handshake.
+    Required,
 }
 
 /// How data connections prove that they belong to their control connection.
@@ -134,6 +176,8 @@ pub struct Passive {
     pub ports: Option<RangeInclusive<u16>>,
     /// The IPv4 address told in 227; `None`: the control connection's own.
     pub address: Option<IpAddr>,
+    /// The same for clients of named networks, in order of name.
+    pub address_for: Vec<(String, Option<IpAddr>)>,
     /// The part of the ports that one address may hold at once.
     pub share_percent: u8,
 }
@@ -166,8 +210,6 @@ pub struct Anonymous {
     pub permissions: Rights,
     /// Patterns of passwords that are refused.
     pub refused_passwords: Vec<String>,
-    /// A group of the file of users, for limits, networks, expiry and virtual folders.
-    pub group: Option<String>,
 }
 
 /// `[files]`
@@ -216,6 +258,8 @@ pub struct Timeouts {
     pub handshake: Duration,
     pub login: Duration,
     pub idle: Duration,
+    pub no_transfer: Duration,
+    pub proxy_header: Duration,
     pub reply_stall: Duration,
     pub data_open: Duration,
     pub stalled: Duration,
@@ -241,6 +285,14 @@ pub struct Limits {
     pub unauthenticated: usize,
     /// Of these, from one address (IPv6: one /64).
     pub unauthenticated_per_address: usize,
+    /// New connections in all; `None`: as fast as they come.
+    pub rate: Option<Rate>,
+    /// From one network (IPv4: one /24, IPv6: one /48).
+    pub rate_per_network: Option<Rate>,
+    /// From one address (IPv6: one /64).
+    pub rate_per_address: Option<Rate>,
+    /// Addresses, and networks, whose rates are remembered.
+    pub rate_entries: usize,
     /// Failed logins before the connection is closed.
     pub login_tries: u32,
     /// Unknown commands before login, before the connection is closed.
@@ -261,6 +313,15 @@ pub struct Limits {
     pub download: Option<u64>,
     /// Bytes a second that all transfers together receive; `None`: as fast as it goes.
     pub upload: Option<u64>,
+}
+
+/// So many in a span; as many may come at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rate {
+    /// At least 1.
+    pub connections: u32,
+    /// In which a full burst is forgotten.
+    pub span: Duration,
 }
 
 /// `[store]`

@@ -1,16 +1,17 @@
 //! From "the client may connect here" or "connect there" to an open data connection whose owner is proved.
 
 use std::net::{IpAddr, SocketAddr};
-use std::time::Duration;
 
 use tokio::net::{TcpSocket, TcpStream};
 use tracing::{debug, info};
 
 use super::stream::{Data, Stream};
-use super::vet;
+use super::vet::{self, Expected, Through};
 use crate::config::Timeouts;
 use crate::config::settings::DataResumption;
 use crate::net::peer::fold;
+use crate::net::proxy::{self, Header};
+use crate::net::socket::Patience;
 use crate::net::{PassiveListener, socket};
 use crate::tls::{DataKeys, Direction, Owner, TlsFault};
 use crate::waits::{self, Wait};
@@ -61,28 +62,29 @@ pub enum OpenFault {
 }
 
 impl Opener {
-    /// Waits for the client or connects to it, and protects the connection. `client`: the address at the
-    /// other end of the control connection.
+    /// Waits for the client or connects to it, and protects the connection.
     ///
     /// # Errors
     /// `OpenFault`
     pub async fn open(
         self,
-        client: IpAddr,
+        expected: Expected<'_>,
         direction: Direction,
         protection: Protection,
-        keepalive: Duration,
+        patience: Patience,
         limits: &Timeouts,
     ) -> Result<Data, OpenFault> {
-        let stream = match waits::within(limits, Wait::DataOpen, self.connection(client)).await {
+        let client = expected.client;
+        let stream = match waits::within(limits, Wait::DataOpen, self.connection(expected, limits)).await {
             Err(_) => return Err(OpenFault::NobodyCame),
             Ok(Err(error)) => return Err(OpenFault::Unreachable(error.kind())),
             Ok(Ok(stream)) => stream,
         };
-        socket::data(&stream, keepalive).map_err(|error| OpenFault::Unreachable(error.kind()))?;
+        socket::data(&stream, patience).map_err(|error| OpenFault::Unreachable(error.kind()))?;
         let Protection::Tls { keys, resumption, buffer } = protection else {
             return Ok(Data { stream: Stream::Clear(stream) });
         };
+        let resumption = expected.wanted(resumption);
         let handshake = Box::pin(keys.accept(stream, direction, buffer));
         match waits::within(limits, Wait::Handshake, handshake).await {
             Err(_) => Err(OpenFault::TlsTimedOut),
@@ -100,18 +102,28 @@ impl Opener {
         }
     }
 
-    async fn connection(self, client: IpAddr) -> std::io::Result<TcpStream> {
+    async fn connection(self, expected: Expected<'_>, limits: &Timeouts) -> std::io::Result<TcpStream> {
         match self {
             Opener::Passive(listener) => {
                 let mut told = false;
                 loop {
-                    let (stream, address) = listener.accept().await?;
-                    if vet::is_client(address, client) {
-                        return Ok(stream);
+                    let (mut stream, address) = listener.accept().await?;
+                    let mut from = fold(address.ip());
+                    if expected.may_come_from(address) {
+                        let Through::Header(_) = expected.through else { return Ok(stream) };
+                        let header = waits::within(limits, Wait::ProxyHeader, proxy::receive(&mut stream)).await;
+                        match header {
+                            Ok(Ok(Header::Proxied { source, .. })) if vet::is_client(source, expected.client) => {
+                                return Ok(stream);
+                            }
+                            Ok(Ok(Header::Proxied { source, .. })) => from = source.ip(),
+                            // A balancer's check of the port.
+                            Ok(Ok(Header::Local) | Err(_)) | Err(_) => continue,
+                        }
                     }
                     // One line for each port, however many come.
                     if !std::mem::replace(&mut told, true) {
-                        info!(%client, stranger = %fold(address.ip()), "data.stranger");
+                        info!(client = %expected.client, stranger = %from, "data.stranger");
                     }
                 }
             }
@@ -128,6 +140,8 @@ impl Opener {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use tokio::io::AsyncReadExt;
 
     use super::*;
@@ -135,12 +149,15 @@ mod tests {
     use crate::data::Lingering;
     use crate::net::Ports;
 
+    const PATIENCE: Patience =
+        Patience { keepalive: Duration::from_secs(60), unacknowledged: Duration::from_secs(120) };
+
     fn limits() -> Timeouts {
         crate::ledger::fixtures::settings("").timeouts
     }
 
     fn opener(local: &str, client: &str) -> (Opener, SocketAddr) {
-        let ports = Ports::new(&Passive { ports: None, address: None, share_percent: 100 });
+        let ports = Ports::new(&Passive { ports: None, address: None, address_for: Vec::new(), share_percent: 100 });
         let listener = ports.listen(local.parse().expect("address"), client.parse().expect("address")).expect("port");
         let address = listener.address();
         (Opener::Passive(listener), address)
@@ -159,7 +176,7 @@ mod tests {
         let mut owner = connect_from("127.0.0.2", address).await;
         let client = "127.0.0.2".parse().expect("address");
         let mut data = opener
-            .open(client, Direction::Out, Protection::Clear, Duration::from_secs(60), &limits())
+            .open(Expected::direct(client), Direction::Out, Protection::Clear, PATIENCE, &limits())
             .await
             .expect("open");
         assert_eq!(stranger.read(&mut [0; 8]).await.expect("end"), 0);
@@ -175,7 +192,7 @@ mod tests {
         let (opener, _) = opener("127.0.0.1", "127.0.0.1");
         let client = "127.0.0.1".parse().expect("address");
         let hasty = Timeouts { data_open: Duration::from_millis(1), ..limits() };
-        let opened = opener.open(client, Direction::In, Protection::Clear, Duration::from_secs(60), &hasty).await;
+        let opened = opener.open(Expected::direct(client), Direction::In, Protection::Clear, PATIENCE, &hasty).await;
         assert!(matches!(opened, Err(OpenFault::NobodyCame)));
     }
 
@@ -185,7 +202,7 @@ mod tests {
         let mut owner = TcpStream::connect(address).await.expect("connect");
         let client = "127.0.0.1".parse().expect("address");
         let mut data = opener
-            .open(client, Direction::Out, Protection::Clear, Duration::from_secs(60), &limits())
+            .open(Expected::direct(client), Direction::Out, Protection::Clear, PATIENCE, &limits())
             .await
             .expect("open");
         data.write_all(&limits(), b"file").await.expect("write");

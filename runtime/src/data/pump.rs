@@ -163,7 +163,8 @@ impl Rules<'_> {
         let (mut full, mut next) = (Vec::new(), Vec::new());
         let mut first = true;
         loop {
-            let (written, came) = tokio::join!(write_some(file, &mut full), self.read_block(data, &mut next, size));
+            let (written, came) =
+                tokio::join!(write_some(file, &mut full), self.read_block(data, &mut next, size, first));
             written?;
             let ended = came?;
             if std::mem::take(&mut first) && !data.protected() && is_client_hello(&next) {
@@ -187,8 +188,9 @@ impl Rules<'_> {
         }
     }
 
-    /// Fills a block, or what there is before the end; says whether it came.
-    async fn read_block(&self, data: &mut Data, block: &mut Vec<u8>, size: usize) -> Result<bool, Halt> {
+    /// Fills a block, or what there is before the end; says whether it came. `first`: a client that begins a
+    /// handshake waits for the answer to it, so no more would come.
+    async fn read_block(&self, data: &mut Data, block: &mut Vec<u8>, size: usize, first: bool) -> Result<bool, Halt> {
         if block.capacity() == 0 {
             // Zeroed by the system, page by page as it is used: a small file touches few of them.
             *block = vec![0; size];
@@ -196,7 +198,8 @@ impl Rules<'_> {
         block.resize(size, 0);
         let mut filled = 0;
         let mut ended = false;
-        while filled < size && !ended {
+        let look = first && !data.protected();
+        while filled < size && !ended && !(look && is_client_hello(&block[..filled])) {
             match data.read(self.limits, &mut block[filled..]).await {
                 Ok(0) => ended = true,
                 Ok(count) => filled += count,

@@ -13,7 +13,7 @@ const ARGUMENT_BYTES_MAX: usize = 256;
 pub enum Parsed<'a> {
     /// A command of the table; an absent argument is empty.
     Known(&'static Command, &'a str),
-    /// Another protocol: `http`, `ssh`, `smtp`.
+    /// Another protocol: `http`, `ssh`, `smtp`, `proxy-protocol`.
     Foreign(&'static str),
     /// Nobody knows it. For events; never told to a client.
     Unknown {
@@ -85,7 +85,10 @@ fn foreign(verb: &str) -> Option<&'static str> {
     ];
     const SMTP: [&str; 3] = ["HELO", "EHLO", "LHLO"];
     let is_one_of = |verbs: &[&str]| verbs.iter().any(|known| known.eq_ignore_ascii_case(verb));
-    if is_one_of(&HTTP) {
+    if verb.eq_ignore_ascii_case("PROXY") {
+        // A balancer that is not listed, or somebody who plays one.
+        Some("proxy-protocol")
+    } else if is_one_of(&HTTP) {
         Some("http")
     } else if is_one_of(&SMTP) {
         Some("smtp")

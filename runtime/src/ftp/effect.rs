@@ -167,6 +167,11 @@ pub enum Question {
         /// As typed after PASS.
         password: Secret,
     },
+    /// Does the client's certificate log this user in? Answered by `Answer::Login`.
+    Certificate {
+        /// As typed after USER, canonical form.
+        user: String,
+    },
     /// A verb that nobody knows. Answered by `Answer::Ruled`.
     UnknownCommand {
         /// Upper case, bounded.
@@ -216,6 +221,8 @@ pub enum LoginAnswer {
         /// Start folder.
         home: VirtualPath,
     },
+    /// To `Certificate`: it does not, a password must.
+    PasswordNeeded,
     /// Name or password wrong, or anything that must look so.
     Denied,
     /// The user has as many sessions as are allowed.

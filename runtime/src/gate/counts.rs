@@ -54,6 +54,14 @@ impl Slot {
         Slot { client: Client::of(ip), logged_in: false }
     }
 
+    /// As keys of the client and of its network: the /24 of an IPv4 address, the /48 around a /64.
+    pub(super) const fn keys(self) -> ((u8, u64), (u8, u64)) {
+        match self.client.0 {
+            Known::V4(bits) => ((4, bits as u64), (4, (bits >> 8) as u64)),
+            Known::V6(bits) => ((6, bits), (6, bits >> 16)),
+        }
+    }
+
     /// True the first time.
     pub(super) fn log_in(&mut self) -> bool {
         !std::mem::replace(&mut self.logged_in, true)

@@ -4,6 +4,7 @@
 //! store, the clock (it is told the moment).
 
 mod counts;
+mod rate;
 
 use std::sync::Arc;
 
@@ -17,6 +18,8 @@ use crate::net::{Networks, Peer};
 
 pub use counts::Client;
 use counts::{Counts, Slot};
+use rate::Rates;
+pub use rate::TooFast;
 
 /// The gate. One for all listeners.
 #[derive(Clone, Debug)]
@@ -25,6 +28,7 @@ pub struct Gate {
     networks: Arc<Networks>,
     limits: Arc<Limits>,
     counts: Arc<Mutex<Counts>>,
+    rates: Option<Arc<Mutex<Rates>>>,
 }
 
 /// Why a peer may not speak.
@@ -34,6 +38,8 @@ pub enum Refusal {
     Banned(Arc<Ban>),
     /// The listener does not serve its network.
     NotServed,
+    /// One of the rates.
+    TooFast(TooFast),
     /// `limits.connections`
     TooManyConnections,
     /// `limits.connections-per-address`
@@ -56,7 +62,8 @@ impl Gate {
     pub fn new(settings: &Settings, bans: Bans, networks: Arc<Networks>) -> Gate {
         let limits = Arc::new(settings.limits.clone());
         let counts = Arc::new(Mutex::new(Counts::new(limits.connections)));
-        Gate { bans, networks, limits, counts }
+        let rates = Rates::new(&limits).map(|rates| Arc::new(Mutex::new(rates)));
+        Gate { bans, networks, limits, counts, rates }
     }
 
     /// Lets a peer in or says why not. The refused path allocates nothing.
@@ -66,6 +73,9 @@ impl Gate {
     pub fn admit(&self, peer: Peer, now: Moment) -> Result<Admitted, Refusal> {
         if let Some(ban) = self.bans.on_host_of(peer.ip(), || self.networks.covering(peer.ip()), now) {
             return Err(Refusal::Banned(ban));
+        }
+        if let Some(rates) = &self.rates {
+            rates.lock().enter(peer.ip(), now).map_err(Refusal::TooFast)?;
         }
         let slot = Slot::of(peer.ip());
         let mut counts = self.counts.lock();

@@ -8,7 +8,9 @@ pub mod listen;
 pub mod networks;
 pub mod peer;
 pub mod ports;
+pub mod proxy;
 pub mod socket;
+pub mod systemd;
 
 pub use drain::{Phase, Stop, StopSignals, Stopper};
 pub use hosts::{Asked, HostId, HostName, Hosts};

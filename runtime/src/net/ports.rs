@@ -136,7 +136,7 @@ mod tests {
     const LOCAL: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 
     fn ports(range: Option<RangeInclusive<u16>>, share_percent: u8) -> Arc<Ports> {
-        Ports::new(&Passive { ports: range, address: None, share_percent })
+        Ports::new(&Passive { ports: range, address: None, address_for: Vec::new(), share_percent })
     }
 
     #[test]

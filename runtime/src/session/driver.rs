@@ -1,7 +1,7 @@
 //! Drives the machine of one connection: bytes in, effects out, answers back.
 
 use std::future::{Future, pending, poll_fn};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -31,7 +31,7 @@ use crate::ftp::line::{Line, LineFault, LineReader};
 use crate::ftp::machine::{Machine, MachineSettings};
 use crate::ftp::reply::Reply;
 use crate::moment::Moment;
-use crate::tls::DataKeys;
+use crate::tls::{ClientCertificate, DataKeys};
 use crate::vfs::Root;
 use crate::waits::{self, TimedOut, Wait};
 
@@ -43,6 +43,7 @@ pub(super) struct Driver {
     pub(super) out: Outbox,
     machine: Machine,
     pub(super) keys: Option<DataKeys>,
+    pub(super) certificate: Option<Box<ClientCertificate>>,
     root: Option<Root>,
     opener: Option<(Opener, Instant)>,
     work: Option<Work>,
@@ -56,6 +57,8 @@ pub(super) struct Driver {
     pub(super) started: Instant,
     /// The last command, or the end of the last transfer.
     active: Instant,
+    /// The login, or the end of the last transfer.
+    moved: Instant,
     /// When the client last took bytes of its replies, or they began to wait.
     taken: Instant,
 }
@@ -88,6 +91,7 @@ impl Driver {
             out: Outbox::default(),
             machine: Machine::new(house.machine(&closing.entry).clone()),
             keys: None,
+            certificate: None,
             root: None,
             opener: None,
             work: None,
@@ -97,6 +101,7 @@ impl Driver {
             ended: false,
             started: now,
             active: now,
+            moved: now,
             taken: now,
             closing,
         }
@@ -259,7 +264,11 @@ impl Driver {
         let mut first = match (self.machine.transfer_running(), self.machine.logged_in()) {
             // A transfer has waits of its own.
             (true, _) => (Instant::now() + idle, Wait::Idle),
-            (false, true) => (self.active + idle, Wait::Idle),
+            (false, true) => {
+                let idle = (self.active + idle, Wait::Idle);
+                let no_transfer = (self.moved + limits.no_transfer, Wait::NoTransfer);
+                std::cmp::min_by_key(idle, no_transfer, |(deadline, _)| *deadline)
+            }
             (false, false) => (self.started + limits.login, Wait::Login),
         };
         if !self.out.is_empty() {
@@ -280,7 +289,7 @@ impl Driver {
                 self.opener = None;
                 self.tell_timeout(wait).await;
             }
-            Wait::Idle if self.machine.transfer_running() => {}
+            Wait::Idle | Wait::NoTransfer if self.machine.transfer_running() => {}
             Wait::ReplyStall => {
                 self.tell_timeout(wait).await;
                 return Err(Outcome::ReplyStall);
@@ -319,6 +328,7 @@ impl Driver {
         if !matches!(done, Done::Opened(Ok(_))) {
             self.place = None;
         }
+        self.moved = self.active;
         match done {
             Done::Opened(Ok(opened)) => self.ready(opened).await,
             Done::Opened(Err(error)) => self.over(TransferEnd::File(error)).await,
@@ -407,6 +417,7 @@ impl Driver {
                     self.work = None;
                     self.place = None;
                     self.active = Instant::now();
+                    self.moved = self.active;
                     Box::pin(self.tell_ended(TransferEnd::Aborted)).await;
                     Some(Input::TransferDone(TransferEnd::Aborted))
                 }
@@ -472,6 +483,7 @@ impl Driver {
         let (house, entry) = (self.house().clone(), self.entry().clone());
         Some(match question {
             Question::Login { user, password } => Answer::Login(self.log_in(&user, password).await),
+            Question::Certificate { user } => Answer::Login(self.log_in_by_certificate(&user).await),
             Question::UnknownCommand { verb, argument } => {
                 entry.unknown_commands.fetch_add(1, Ordering::Relaxed);
                 let kind = Kind::CommandUnknown(Command { verb, argument });
@@ -491,8 +503,11 @@ impl Driver {
                 Answer::Listening(self.listen(extended))
             }
             Question::Host(asked) => {
-                let found = house.handles.hosts.asked(&asked, entry.host(), entry.arrival.local.ip());
-                Answer::Host(found.map(|host| {
+                let at = entry.host();
+                let found = house.handles.hosts.asked(&asked, at, entry.arrival.local.ip());
+                // TLS has asked for a name already, and shown the certificate for it.
+                let bound = entry.tls.get().is_some_and(|facts| facts.server_name.is_some());
+                Answer::Host(found.filter(|host| !bound || *host == at).map(|host| {
                     entry.move_to(host);
                     self.place()
                 }))
@@ -508,14 +523,24 @@ impl Driver {
         })
     }
 
+    /// The address to tell in 227, where it is another than the listener's own: what the client dialled at
+    /// a balancer, or what the settings say for its network.
+    fn told_address(&self) -> Option<IpAddr> {
+        let (passive, entry) = (&self.house().settings.passive, self.entry());
+        if entry.arrival.through.is_some() {
+            return Some(entry.arrival.local.ip());
+        }
+        let near =
+            passive.address_for.iter().find(|(name, _)| entry.classes.iter().any(|class| class.as_str() == name));
+        let told = near.map_or(passive.address, |(_, address)| *address);
+        told.filter(|_| entry.arrival.local.is_ipv4())
+    }
+
     fn listen(&mut self, extended: bool) -> Option<SocketAddr> {
         let (house, entry) = (self.house(), self.entry());
         let listener = house.ports.listen(entry.arrival.own_ip(), entry.peer.ip())?;
         let mut address = listener.address();
-        if let Some(told) = house.settings.passive.address
-            && !extended
-            && address.is_ipv4()
-        {
+        if let Some(told) = self.told_address().filter(|_| !extended) {
             address.set_ip(told);
         }
         self.opener = Some((Opener::Passive(listener), Instant::now()));
@@ -526,6 +551,7 @@ impl Driver {
     pub(super) fn is_in(&mut self, root: Root, member: Option<Membership>) {
         self.root = Some(root);
         self.member = member.map(Box::new);
+        self.moved = Instant::now();
         self.closing.admitted.logged_in();
     }
 }

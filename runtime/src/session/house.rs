@@ -12,7 +12,7 @@ use super::registry::{Entry, Registry};
 use crate::admin::TransferLog;
 use crate::auth::{AttemptTags, Login};
 use crate::config::Settings;
-use crate::config::settings::{Ascii, Host, Listen, ListenTls, StoreEngine};
+use crate::config::settings::{Ascii, ClientCertificates, Host, Listen, ListenTls, StoreEngine};
 use crate::data::{Lingering, Rate};
 use crate::events::{Label, Recent};
 use crate::ftp::machine::MachineSettings;
@@ -74,6 +74,8 @@ pub struct House {
     /// `limits.download` and `limits.upload`: what all transfers share.
     pub(super) download: Option<Arc<Rate>>,
     pub(super) upload: Option<Arc<Rate>>,
+    /// Balancers that have not said yet whom they speak for.
+    pub(super) headers: Arc<Semaphore>,
     registry: Registry,
     counters: Counters,
 }
@@ -112,6 +114,8 @@ impl House {
                 ascii_passthrough: settings.files.ascii == Ascii::Passthrough,
                 idle_seconds: whole_seconds(settings.timeouts.idle),
                 idle_seconds_max: whole_seconds(limits.idle_longest),
+                certificate_logins: settings.tls.client_certificates != ClientCertificates::Off
+                    && (settings.tls.client_names || !settings.tls.client_users.is_empty()),
             })
         };
         let machines = settings
@@ -130,6 +134,7 @@ impl House {
             members: Arc::default(),
             download: limits.download.map(|rate| Arc::new(Rate::new(rate))),
             upload: limits.upload.map(|rate| Arc::new(Rate::new(rate))),
+            headers: Arc::new(Semaphore::new(limits.unauthenticated.min(Semaphore::MAX_PERMITS))),
             registry: Registry::default(),
             counters: Counters::default(),
             settings,

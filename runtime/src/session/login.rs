@@ -17,10 +17,44 @@ use crate::vfs::{Root, VirtualPath};
 impl Driver {
     /// Checks a login. Every no takes as long as any other and says as little.
     pub(super) async fn log_in(&mut self, user: &str, password: Secret) -> LoginAnswer {
+        let house = self.house().clone();
+        let user = house.handles.login.canonical(bounded(user)).into_owned();
+        let tag = house.handles.tags.tag(&user, &password);
+        if let Err(answer) = self.announce(&user, tag).await {
+            return answer;
+        }
+        let checked = match UserName::parse(&user) {
+            Ok(name) => house.handles.login.check(&name, &password, self.entry().peer.ip(), Moment::now()).await,
+            // No user has such a name.
+            Err(_) => Err(Cause::UnknownUser),
+        };
+        drop(password);
+        match checked {
+            Ok(permit) => self.let_in(&permit, tag).await,
+            Err(cause) => self.refuse(cause, tag, None).await,
+        }
+    }
+
+    /// A login by the client's certificate. One that does not name this user is no failure: a password may.
+    pub(super) async fn log_in_by_certificate(&mut self, user: &str) -> LoginAnswer {
+        let house = self.house().clone();
+        let user = bounded(user);
+        let named = self.certificate.as_ref().filter(|certificate| certificate.logs_in(user, &house.settings.tls));
+        let (Some(certificate), Ok(name)) = (named, UserName::parse(user)) else { return LoginAnswer::PasswordNeeded };
+        // The same certificate for the same user is the same attempt.
+        let tag = house.handles.tags.tag(user, &Secret::new(certificate.fingerprint.clone()));
+        if let Err(answer) = self.announce(user, tag).await {
+            return answer;
+        }
+        match house.handles.login.certified(&name, self.entry().peer.ip(), Moment::now()) {
+            Ok(permit) => self.let_in(&permit, tag).await,
+            Err(_) => self.refuse(Cause::CertificateRefused, tag, None).await,
+        }
+    }
+
+    /// The bans on the name and the policies come before any check.
+    async fn announce(&mut self, user: &str, tag: u16) -> Result<(), LoginAnswer> {
         let (house, entry) = (self.house().clone(), self.entry().clone());
-        // Longer than any name: nobody's, but events and logs stay bounded.
-        let user = &user[..user.floor_char_boundary(UserName::BYTES_MAX)];
-        let user = &*house.handles.login.canonical(user);
         entry.name(user);
         let (bans, ip) = (&house.handles.bans, entry.peer.ip());
         let mut banned = bans.on_user(user, ip, Moment::now());
@@ -31,21 +65,11 @@ impl Driver {
             debug!(connection = entry.id, ban = %ban.id, "login.user-banned");
             self.failed();
             let text = ruling::told(&house, &entry, &ban, Moment::now());
-            return LoginAnswer::Refused { text: Some(text), close: true };
+            return Err(LoginAnswer::Refused { text: Some(text), close: true });
         }
-        let tag = house.handles.tags.tag(user, &password);
-        if let Err(no) = ruling::permit(&house, &entry, Kind::LoginAttempt(tag)).await {
-            return self.refuse(Cause::DeniedByRule, tag, Some(no)).await;
-        }
-        let checked = match UserName::parse(user) {
-            Ok(name) => house.handles.login.check(&name, &password, ip, Moment::now()).await,
-            // No user has such a name.
-            Err(_) => Err(Cause::UnknownUser),
-        };
-        drop(password);
-        match checked {
-            Ok(permit) => self.let_in(&permit, tag).await,
-            Err(cause) => self.refuse(cause, tag, None).await,
+        match ruling::permit(&house, &entry, Kind::LoginAttempt(tag)).await {
+            Ok(()) => Ok(()),
+            Err(no) => Err(self.refuse(Cause::DeniedByRule, tag, Some(no)).await),
         }
     }
 
@@ -118,6 +142,11 @@ impl Driver {
         count(&self.house().counters().failed_logins);
         self.entry().failed_logins.fetch_add(1, Ordering::Relaxed) + 1
     }
+}
+
+/// Longer than any name: nobody's, but events and logs stay bounded.
+fn bounded(user: &str) -> &str {
+    &user[..user.floor_char_boundary(UserName::BYTES_MAX)]
 }
 
 /// Doubles with each failure up to the longest, and a little of chance on top, so that the answer's time

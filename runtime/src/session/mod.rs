@@ -3,6 +3,7 @@
 //! Trust: what `ftp/`, `auth/`, `vfs/` and `policy/` have checked; nothing that came from the wire
 //! directly. Must not know: reply codes, rustls, wasmtime, file paths.
 
+mod balanced;
 mod control;
 mod counters;
 mod driver;
@@ -40,7 +41,7 @@ use crate::ftp::reply::{Reply, ReplyText};
 use crate::gate::{Admitted, Refusal};
 use crate::ledger::message;
 use crate::moment::Moment;
-use crate::net::{Arrival, Listener, Peer, Stop, socket};
+use crate::net::{Arrival, Listener, Peer, Phase, Stop, socket};
 use crate::waits::{self, Wait};
 
 /// Serves until told to stop, then lets sessions finish for as long as `timeouts.drain` says.
@@ -50,70 +51,126 @@ pub async fn serve(house: Arc<House>, listeners: Vec<Listener>, stop: Stop) {
     let pause = house.settings.server.accept_pause;
     let mut accepting = JoinSet::new();
     for (number, listener) in listeners.into_iter().enumerate() {
-        let house = house.clone();
-        accepting.spawn(listener.serve(stop.clone(), pause, move |stream, peer| meet(&house, number, stream, peer)));
+        let (house, told) = (house.clone(), stop.clone());
+        let door = move |stream, peer| meet(&house, number, stream, peer, &told);
+        accepting.spawn(listener.serve(pause, door));
     }
-    while accepting.join_next().await.is_some() {}
-
-    let registry = house.registry();
-    info!(sessions = registry.count(), "server.draining");
-    registry.tell_all(&Order::Finish);
-    let limits = &house.settings.timeouts;
-    tokio::select! {
-        _ = waits::within(limits, Wait::Drain, registry.emptied()) => {}
-        () = stop.now() => {}
-    }
-    registry.tell_all(&Order::End);
-    let _ = waits::within(limits, Wait::Linger, registry.emptied()).await;
+    stop.stopping().await;
+    drain(&house, &stop).await;
     for follower in followers {
         follower.abort();
     }
 }
 
+/// New clients are told that the server stops; those who are there finish what they do.
+async fn drain(house: &House, stop: &Stop) {
+    let registry = house.registry();
+    info!(sessions = registry.count(), "server.draining");
+    registry.tell_all(&Order::Finish);
+    let limits = &house.settings.timeouts;
+    let progress = async {
+        loop {
+            waits::pause(house.settings.server.drain_report).await;
+            info!(sessions = registry.count(), "server.draining: waits for these to end");
+        }
+    };
+    tokio::select! {
+        _ = waits::within(limits, Wait::Drain, registry.emptied()) => {}
+        () = stop.now() => {}
+        () = progress => {}
+    }
+    registry.tell_all(&Order::End);
+    let _ = waits::within(limits, Wait::Linger, registry.emptied()).await;
+    info!(cut = registry.count(), "server.drained");
+}
+
 /// The gate decides before anything else is spent on a connection.
-fn meet(house: &Arc<House>, listener: usize, stream: std::net::TcpStream, peer: Peer) {
+fn meet(house: &Arc<House>, listener: usize, stream: std::net::TcpStream, peer: Peer, stop: &Stop) {
+    if stop.phase() != Phase::Running {
+        return socket::refuse(
+            stream,
+            unless_implicit(house, listener, Reply::shutting_down()).as_ref().map(Reply::wire),
+        );
+    }
+    if balanced::is_balancer(house, listener, peer) {
+        tokio::spawn(balanced::meet(house.clone(), listener, stream, peer));
+        return;
+    }
     let now = Moment::now();
+    let arrival = || Some(Arrival::direct(peer, stream.local_addr().ok()?));
+    match decide(house, listener, peer, arrival, now) {
+        Ok(admitted) => {
+            tokio::spawn(direct(house.clone(), listener, stream, admitted, now));
+        }
+        Err(reply) => socket::refuse(stream, reply.as_ref().map(Reply::wire)),
+    }
+}
+
+/// Lets a peer in, or says what it is told instead.
+fn decide(
+    house: &Arc<House>,
+    listener: usize,
+    peer: Peer,
+    arrival: impl FnOnce() -> Option<Arrival>,
+    now: Moment,
+) -> Result<Admitted, Option<Reply>> {
     let rules = &house.settings.listeners[listener];
     let admitted = if rules.serves(peer.ip()) { house.handles.gate.admit(peer, now) } else { Err(Refusal::NotServed) };
-    match admitted {
+    let refusal = match admitted {
         Ok(admitted) => {
             counters::count(&house.counters().accepted);
-            tokio::spawn(story(house.clone(), listener, stream, admitted, now));
+            return Ok(admitted);
         }
-        Err(refusal) => {
-            outcome::refused(house, &refusal, peer);
-            ruling::turned_away(house, &refusal, &stream, listener, peer, now);
-            // No text where a client expects TLS.
-            if rules.tls == ListenTls::Implicit {
-                return;
+        Err(refusal) => refusal,
+    };
+    outcome::refused(house, &refusal, peer);
+    ruling::turned_away(house, &refusal, listener, arrival, now);
+    Err(unless_implicit(
+        house,
+        listener,
+        match &refusal {
+            Refusal::Banned(ban) => {
+                let default = &house.settings.bans.message;
+                let text = message::expand(ban, default, peer.ip(), None, now, ReplyText::BYTES_MAX);
+                Reply::banned(&ReplyText::clean(&text))
             }
-            let reply = match &refusal {
-                Refusal::Banned(ban) => {
-                    let default = &house.settings.bans.message;
-                    let text = message::expand(ban, default, peer.ip(), None, now, ReplyText::BYTES_MAX);
-                    Reply::banned(&ReplyText::clean(&text))
-                }
-                Refusal::NotServed => Reply::network_not_served(),
-                _ => Reply::too_many_connections(),
-            };
-            socket::refuse(stream, reply.wire());
+            Refusal::NotServed => Reply::network_not_served(),
+            _ => Reply::too_many_connections(),
+        },
+    ))
+}
+
+/// No text where a client expects TLS.
+fn unless_implicit(house: &House, listener: usize, reply: Reply) -> Option<Reply> {
+    (house.settings.listeners[listener].tls != ListenTls::Implicit).then_some(reply)
+}
+
+/// A connection with all that is known of it.
+struct Came {
+    listener: usize,
+    arrival: Arrival,
+    stream: tokio::net::TcpStream,
+    since: Moment,
+}
+
+/// One connection that came straight from its client.
+async fn direct(house: Arc<House>, listener: usize, stream: std::net::TcpStream, admitted: Admitted, since: Moment) {
+    let client = admitted.peer();
+    let patience = house.settings.server.patience();
+    let stream = socket::control(stream, patience).and_then(|stream| Ok((stream.local_addr()?, stream)));
+    match stream {
+        Ok((local, stream)) => {
+            let arrival = Arrival::direct(client, local);
+            story(house, Came { listener, arrival, stream, since }, admitted).await;
         }
+        Err(error) => debug!(peer = %client, %error, "connection.gone"),
     }
 }
 
 /// One connection, whatever happens to it.
-async fn story(house: Arc<House>, listener: usize, stream: std::net::TcpStream, admitted: Admitted, since: Moment) {
-    let client = admitted.peer();
-    let settings = &house.settings.server;
-    let stream = socket::control(stream, settings.keepalive).and_then(|stream| Ok((stream.local_addr()?, stream)));
-    let (arrival, stream) = match stream {
-        Ok((local, stream)) => (Arrival::direct(client, local), stream),
-        Err(error) => {
-            debug!(peer = %client, %error, "connection.gone");
-            return;
-        }
-    };
-    let classes = house.handles.networks.classes_of(client.ip());
+async fn story(house: Arc<House>, came: Came, admitted: Admitted) {
+    let Came { listener, arrival, stream, since } = came;
+    let classes = house.handles.networks.classes_of(arrival.peer.ip());
     let place = (listener, house.handles.hosts.at(arrival.local.ip()));
     let entry = house.registry().enter(arrival, place, classes, since);
     let closing = Closing::new(house, entry, admitted);
@@ -149,7 +206,7 @@ mod tests {
 
     #[test]
     fn an_idle_session_is_small() {
-        let story = bytes_of(story);
+        let story = bytes_of(direct);
         assert!(story < 4096, "{story} bytes");
     }
 }

@@ -14,7 +14,7 @@ use super::registry::Entry;
 use super::ruling;
 use crate::events::Kind;
 use crate::ftp::effect::Ending;
-use crate::gate::{Admitted, Refusal};
+use crate::gate::{Admitted, Refusal, TooFast};
 use crate::moment::Moment;
 use crate::net::Peer;
 use crate::waits::Wait;
@@ -115,6 +115,8 @@ impl Drop for Closing {
         info!(
             connection = entry.id,
             peer = %entry.peer,
+            through = entry.arrival.through.map(|through| through.balancer.to_string()),
+            server = house.names.servers[entry.host().index()].as_str(),
             outcome = word,
             detail = self.outcome.detail(),
             user = entry.user().map(|user| user.escape_debug().to_string()),
@@ -166,6 +168,9 @@ pub(super) fn refused(house: &House, refusal: &Refusal, peer: Peer) {
 pub(super) const fn limit_of(refusal: &Refusal) -> Option<&'static str> {
     match refusal {
         Refusal::Banned(_) | Refusal::NotServed => None,
+        Refusal::TooFast(TooFast::Address) => Some("rate-per-address"),
+        Refusal::TooFast(TooFast::Network) => Some("rate-per-network"),
+        Refusal::TooFast(TooFast::All) => Some("rate"),
         Refusal::TooManyConnections => Some("connections"),
         Refusal::TooManyFromAddress => Some("connections-per-address"),
         Refusal::TooManyUnauthenticated => Some("unauthenticated"),

@@ -13,7 +13,7 @@ use crate::ftp::reply::ReplyText;
 use crate::gate::Refusal;
 use crate::ledger::{Ban, BanId, By, Grounds, Which, message};
 use crate::moment::Moment;
-use crate::net::{Arrival, Peer};
+use crate::net::Arrival;
 use crate::policy::{Decision, LiftOrder};
 use crate::waits::{self, Wait};
 
@@ -108,18 +108,16 @@ pub(super) async fn limit_reached(house: &House, entry: &Entry, limit: &str) {
 pub(super) fn turned_away(
     house: &Arc<House>,
     refusal: &Refusal,
-    stream: &std::net::TcpStream,
     listener: usize,
-    peer: Peer,
+    arrival: impl FnOnce() -> Option<Arrival>,
     now: Moment,
 ) {
     let Some(limit) = limit_of(refusal) else { return };
     if !house.handles.policies.wants(Occasion::LimitReached) {
         return;
     }
-    let (Ok(local), Ok(turn)) = (stream.local_addr(), house.turned_away.clone().try_acquire_owned()) else { return };
-    let classes = house.handles.networks.classes_of(peer.ip());
-    let arrival = Arrival::direct(peer, local);
+    let (Some(arrival), Ok(turn)) = (arrival(), house.turned_away.clone().try_acquire_owned()) else { return };
+    let classes = house.handles.networks.classes_of(arrival.peer.ip());
     let place = (listener, house.handles.hosts.at(arrival.local.ip()));
     let (house, entry) = (house.clone(), house.registry().stranger(arrival, place, classes, now));
     tokio::spawn(async move {

@@ -49,8 +49,9 @@ impl Driver {
         let Some(stream) = self.control.take_clear() else { return Err(Outcome::Broken(std::io::ErrorKind::Other)) };
         let until_login = (self.started + limits.login).saturating_duration_since(Instant::now());
         let span = limits.handshake.min(until_login);
+        let handshake = house.handles.acceptor.accept_control(stream, first, entry.host());
         let accepted = tokio::select! {
-            accepted = waits::for_at_most(span, Wait::Handshake, house.handles.acceptor.accept_control(stream, first)) => accepted,
+            accepted = waits::for_at_most(span, Wait::Handshake, handshake) => accepted,
             // No text into a half-open TLS stream.
             outcome = told_to_end(&entry) => return Err(outcome),
         };
@@ -69,6 +70,8 @@ impl Driver {
         };
         self.control = Control::Tls(Box::new(secured.stream));
         self.keys = Some(secured.data);
+        self.certificate = secured.certificate.map(Box::new);
+        entry.move_to(secured.host);
         let _ = entry.tls.set(Box::new(secured.facts));
         match ruling::permit(&house, &entry, Kind::TlsEstablished).await {
             Ok(()) => Ok(()),

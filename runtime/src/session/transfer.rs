@@ -9,7 +9,9 @@ use super::house::House;
 use super::record::{File, Record};
 use super::registry::Entry;
 use super::ruling;
-use crate::data::{Data, Failure, Halt, OpenFault, Opener, Protection, Rules, Throttle};
+use crate::config::Settings;
+use crate::config::settings::ProxyData;
+use crate::data::{Data, Expected, Failure, Halt, OpenFault, Opener, Protection, Rules, Throttle, Through};
 use crate::events::Kind;
 use crate::ftp::effect::{Entry as FileEntry, FileError, ListForm, Transfer, TransferEnd, TransferKind};
 use crate::ftp::glob::glob_matches;
@@ -124,8 +126,8 @@ impl Way {
                 Protection::Tls { keys, resumption: settings.tls.data_resumption, buffer }
             }
         };
-        let (client, limits) = (entry.peer.ip(), &settings.timeouts);
-        let data = match self.opener.open(client, direction, protection, settings.server.keepalive, limits).await {
+        let (expected, limits) = (expected(settings, entry), &settings.timeouts);
+        let data = match self.opener.open(expected, direction, protection, settings.server.patience(), limits).await {
             Ok(data) => data,
             Err(fault) => {
                 debug!(connection = entry.id, ?fault, "transfer.no-connection");
@@ -170,6 +172,17 @@ impl Way {
         debug!(connection = entry.id, ?end, "transfer.ended");
         end
     }
+}
+
+/// From whom the data connection of a session comes.
+fn expected<'a>(settings: &'a Settings, entry: &Entry) -> Expected<'a> {
+    let proxy = settings.listeners[entry.listener].proxy.as_ref().filter(|_| entry.arrival.through.is_some());
+    let through = proxy.map_or(Through::Nobody, |proxy| match proxy.data {
+        ProxyData::None => Through::Nobody,
+        ProxyData::Proxy => Through::Header(&proxy.from),
+        ProxyData::TrustedUpstream => Through::Trusted(&proxy.from),
+    });
+    Expected { client: entry.peer.ip(), through }
 }
 
 impl Lines {

@@ -8,8 +8,8 @@ use super::reload::mistake;
 use super::{Source, Trouble};
 use crate::auth::Users;
 use crate::config::Mistake;
-use crate::config::settings::{self, Settings, StoreEngine, Tls};
-use crate::net::Networks;
+use crate::config::settings::{self, Settings, StoreEngine};
+use crate::net::{Hosts, Networks};
 use crate::policy::{Deps, Engine, KeyPolicy, Policies};
 use crate::store;
 use crate::tls::{Acceptor, Identity};
@@ -31,7 +31,7 @@ pub async fn check(source: &Source) -> Result<Checked, Trouble> {
     let settings = source.load().map_err(Trouble::Configuration)?.settings;
     let mut mistakes = Vec::new();
     let users = Users::load(&settings.users).map_err(|told| mistakes.extend(told)).map_or(0, |users| users.count());
-    if let Err(told) = certificate(&settings.tls) {
+    if let Err(told) = certificates(&settings) {
         mistakes.push(told);
     }
     let policies = policies(&settings, &mut mistakes).await?;
@@ -39,12 +39,18 @@ pub async fn check(source: &Source) -> Result<Checked, Trouble> {
 }
 
 /// Only files that are named: `serve` makes the others.
-fn certificate(tls: &Tls) -> Result<(), Mistake> {
-    if let (Some(certificate), Some(key)) = (&tls.certificate, &tls.key) {
-        let identity = Identity { certificate: certificate.clone(), key: key.clone() };
-        Acceptor::new(tls, &identity).map_err(|error| mistake(&error))?;
-    }
-    Ok(())
+fn certificates(settings: &Settings) -> Result<(), Mistake> {
+    let named = settings.tls.certificate.as_ref().zip(settings.tls.key.as_ref());
+    let main = named.map(|(certificate, key)| Identity::named("tls", certificate, key));
+    let identities: Vec<Identity> = match &main {
+        Some(main) => Identity::of_all(main, &settings.hosts),
+        None => {
+            let own = settings.hosts.iter().filter_map(|host| Some((&host.name, host.identity.as_ref()?)));
+            own.map(|(name, (certificate, key))| Identity::named(&format!("host.{name}"), certificate, key)).collect()
+        }
+    };
+    let hosts = Arc::new(Hosts::new(&settings.hosts));
+    Acceptor::new(&settings.tls, &identities, hosts).map(drop).map_err(|error| mistake(&error))
 }
 
 /// Loads them all as `serve` does, over a store and a ledger in which nothing is.

@@ -15,12 +15,15 @@ use crate::admin::desk::ReloadOrder;
 use crate::auth::{Login, Users};
 use crate::config::settings::Settings;
 use crate::config::{Loaded, Mistake, plain};
-use crate::net::Stop;
+use crate::net::systemd::Notifier;
+use crate::net::{Hosts, Stop};
 use crate::policy::{KeyPolicy, Policies, Watcher, file_of};
 use crate::tls::{Acceptor, Identity};
 
 /// What can change while the server serves.
 pub struct Reload {
+    /// Is told of each.
+    pub notifier: Arc<Notifier>,
     /// Where the configuration comes from.
     pub source: Source,
     /// As it is in force.
@@ -31,8 +34,8 @@ pub struct Reload {
     pub keys: Arc<KeyPolicy>,
     /// Certificates are read again from the files that were named at the start.
     pub acceptor: Arc<Acceptor>,
-    /// Those files.
-    pub identity: Identity,
+    /// Those files, by virtual server.
+    pub identities: Vec<Identity>,
     /// The users in force.
     pub login: Login,
     /// Opened anew on SIGHUP.
@@ -79,6 +82,7 @@ impl Reload {
                     () = stop.stopping() => return,
                 };
                 info!(why, "reload.begins");
+                self.notifier.reloading();
                 let told = self.reload().await;
                 match &told {
                     Ok(()) => info!("reload.done"),
@@ -93,6 +97,7 @@ impl Reload {
                         }
                     }
                 }
+                self.notifier.ready();
                 watcher.watch(self.files());
                 if let Some(order) = order {
                     // Whoever asked may have hung up.
@@ -108,15 +113,16 @@ impl Reload {
         // It hashes a little, for the decoys.
         let users = tokio::task::spawn_blocking(move || Users::load(&settings)).await;
         let users = users.map_err(|error| vec![mistake(&error)])??;
-        // The certificate is tried before anything changes, so that nothing changes by half.
-        Acceptor::new(&self.loaded.settings.tls, &self.identity).map_err(|error| vec![mistake(&error)])?;
+        // The certificates are tried before anything changes, so that nothing changes by half.
+        let hosts = Arc::new(Hosts::new(&[]));
+        Acceptor::new(&self.loaded.settings.tls, &self.identities, hosts).map_err(|error| vec![mistake(&error)])?;
         let keys = self.keys.in_force();
         self.keys.reload(&new.settings.keys).await.map_err(|error| vec![mistake(&error)])?;
         if let Err(errors) = self.policies.reload(&new.settings.chain).await {
             self.keys.put_back(keys);
             return Err(errors.iter().map(|error| mistake(error)).collect());
         }
-        self.acceptor.reload(&self.identity).map_err(|error| vec![mistake(&error)])?;
+        self.acceptor.reload(&self.identities).map_err(|error| vec![mistake(&error)])?;
         self.login.replace(users);
         for key in changed_but_fixed(&self.loaded, &new) {
             warn!(key, "reload.needs-restart: this setting changes with the next start");
@@ -129,7 +135,13 @@ impl Reload {
 
     /// The files whose change means something.
     fn files(&self) -> Vec<PathBuf> {
-        files(&self.source, &self.loaded.settings)
+        let mut files = files(&self.source, &self.loaded.settings);
+        // What was made in the state folder changes no more, and that folder never rests.
+        let state = &self.loaded.settings.server.state;
+        let named = self.identities.iter().filter(|identity| !identity.certificate.starts_with(state));
+        files.extend(named.flat_map(|identity| [identity.certificate.clone(), identity.key.clone()]));
+        files.extend(self.loaded.settings.tls.client_authorities.clone());
+        files
     }
 }
 

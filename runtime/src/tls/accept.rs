@@ -6,18 +6,23 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use rustls::crypto::aws_lc_rs;
-use rustls::server::{NoServerSessionStorage, ServerConfig, ServerSessionMemoryCache};
+use rustls::server::{ServerConfig, ServerSessionMemoryCache};
 use rustls::{HandshakeKind, ProtocolVersion, ServerConnection};
-use tokio::io::BufReader;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use super::certs::{CertError, Identity};
+use super::expiry::Expiry;
+use super::hello::{self, Assembler, Hello, Progress};
 use super::owner::{Channel, Owner, Shared, Witness};
 use super::prefixed::Prefixed;
-use crate::config::settings::{DataResumption, Tls, TlsVersion};
+use super::templates::Templates;
+use super::x509::Certificate;
+use crate::config::settings::{CertificateMatch, ClientCertificates, DataResumption, Tls};
 use crate::events::TlsFacts;
+use crate::net::{HostId, Hosts};
 
 /// A protected control connection.
 pub type ControlTls = TlsStream<Prefixed<TcpStream>>;
@@ -40,6 +45,12 @@ pub enum TlsFault {
     Handshake(String),
     /// The connection broke or ended in the middle.
     Broken(io::ErrorKind),
+    /// It asks for a name that no server here has; the name is the client's text.
+    UnknownName(String),
+    /// A client certificate is required, and a session was resumed in which there was none.
+    NoCertificate,
+    /// No end of it within the bound.
+    TooLong,
 }
 
 impl fmt::Display for TlsFault {
@@ -47,6 +58,9 @@ impl fmt::Display for TlsFault {
         match self {
             TlsFault::Handshake(reason) => out.write_str(reason),
             TlsFault::Broken(kind) => kind.fmt(out),
+            TlsFault::UnknownName(name) => write!(out, "unknown server name {name:?}"),
+            TlsFault::NoCertificate => out.write_str("peer sent no certificates"),
+            TlsFault::TooLong => out.write_str("the ClientHello is too long"),
         }
     }
 }
@@ -66,64 +80,147 @@ pub struct Secured {
     pub stream: ControlTls,
     /// What the handshake told.
     pub facts: TlsFacts,
+    /// The virtual server that the client asked for, or the one that it was at.
+    pub host: HostId,
+    /// Whom the client's certificate names, if it showed one.
+    pub certificate: Option<ClientCertificate>,
     /// For its data connections.
     pub data: DataKeys,
 }
 
-/// Accepts control connections. Can be given another certificate while it serves.
+/// A client certificate that was verified.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientCertificate {
+    /// SHA-256 of its DER form, lower-case hex.
+    pub fingerprint: String,
+    /// The common name of its subject.
+    pub common_name: Option<String>,
+}
+
+impl ClientCertificate {
+    /// Whether it logs a user in.
+    pub fn logs_in(&self, user: &str, settings: &Tls) -> bool {
+        let named = |name: &str| self.common_name.as_deref() == Some(name);
+        let listed = settings.client_users.get(user).is_some_and(|matches| {
+            matches.iter().any(|known| match known {
+                CertificateMatch::Fingerprint(fingerprint) => *fingerprint == self.fingerprint,
+                CertificateMatch::CommonName(name) => named(name),
+            })
+        });
+        listed || settings.client_names && named(user)
+    }
+}
+
+/// Accepts control connections. Can be given other certificates while it serves.
 pub struct Acceptor {
-    templates: ArcSwap<Templates>,
+    /// By `HostId`; servers with the same certificate share one.
+    templates: ArcSwap<Vec<Arc<Templates>>>,
+    hosts: Arc<Hosts>,
     shared: Arc<Shared>,
     settings: Tls,
 }
 
-/// Settings of handshakes under one certificate.
-struct Templates {
-    control: ServerConfig,
-    download: ServerConfig,
-    upload: ServerConfig,
-    resumption: DataResumption,
-}
-
 impl Acceptor {
-    /// Reads the certificate and its key.
+    /// Reads the certificates and their keys, one for each virtual server.
     ///
     /// # Errors
     /// `CertError` for what an operator must mend.
-    pub fn new(settings: &Tls, identity: &Identity) -> Result<Acceptor, CertError> {
-        let tickets = aws_lc_rs::Ticketer::new().map_err(|error| identity.unusable(&error))?;
+    pub fn new(settings: &Tls, identities: &[Identity], hosts: Arc<Hosts>) -> Result<Acceptor, CertError> {
+        let tickets = aws_lc_rs::Ticketer::new().map_err(|error| CertError::NoTickets(error.to_string()))?;
         let shared = Arc::new(Shared { tickets, sessions: ServerSessionMemoryCache::new(settings.session_ids) });
-        let templates = ArcSwap::from_pointee(Templates::new(settings, identity)?);
-        Ok(Acceptor { templates, shared, settings: settings.clone() })
+        let templates = ArcSwap::from_pointee(Templates::all(settings, identities)?);
+        Ok(Acceptor { templates, hosts, shared, settings: settings.clone() })
     }
 
     /// Reads the files again; new control connections get what they hold now. Connections that run keep
-    /// theirs, for their data connections too. On failure the old one stays.
+    /// theirs, for their data connections too. On failure the old ones stay, all of them.
     ///
     /// # Errors
     /// `CertError` for what an operator must mend.
-    pub fn reload(&self, identity: &Identity) -> Result<(), CertError> {
-        self.templates.store(Arc::new(Templates::new(&self.settings, identity)?));
+    pub fn reload(&self, identities: &[Identity]) -> Result<(), CertError> {
+        self.templates.store(Arc::new(Templates::all(&self.settings, identities)?));
         Ok(())
     }
 
-    /// The handshake on a control connection. `first`: bytes that were read behind `AUTH TLS`.
+    /// When the certificates in force end.
+    pub fn expiries(&self) -> Vec<Expiry> {
+        let mut expiries: Vec<Expiry> =
+            self.templates.load().iter().filter_map(|templates| templates.expiry.clone()).collect();
+        expiries.sort_unstable();
+        expiries.dedup();
+        expiries
+    }
+
+    /// The handshake on a control connection at the virtual server `at`. `first`: bytes that were read
+    /// behind `AUTH TLS`.
     ///
     /// # Errors
     /// `TlsFault`; an alert was sent if there was one to send. The caller bounds the time.
-    pub async fn accept_control(&self, stream: TcpStream, first: Vec<u8>) -> Result<Secured, TlsFault> {
-        let templates = self.templates.load_full();
+    pub async fn accept_control(&self, mut stream: TcpStream, first: Vec<u8>, at: HostId) -> Result<Secured, TlsFault> {
+        let (first, hello) = read_hello(&mut stream, first).await?;
+        let host = match hello.as_ref().and_then(Hello::asked_name) {
+            None => at,
+            Some(name) => match self.hosts.named(&name, at) {
+                Some(host) => host,
+                None => {
+                    // Whether it arrives or not, there is no more to say.
+                    let _ = stream.write_all(UNRECOGNIZED_NAME).await;
+                    return Err(TlsFault::UnknownName(name));
+                }
+            },
+        };
+        let templates = self.templates.load()[host.index()].clone();
         let channel = Channel::new(self.shared.clone())
             .ok_or_else(|| TlsFault::Handshake("the system has no randomness".to_owned()))?;
         let witness = Witness::new(&channel);
         let acceptor = witnessed(&templates.control, &witness);
         let stream = acceptor.accept(Prefixed::new(first, stream)).await?;
-        let facts = facts(stream.get_ref().1);
+        let mut facts = facts(stream.get_ref().1);
+        let certificate = client_certificate(stream.get_ref().1);
+        if certificate.is_none() && self.settings.client_certificates == ClientCertificates::Required {
+            return Err(TlsFault::NoCertificate);
+        }
+        facts.ja4 = hello.as_ref().map(Hello::ja4);
+        facts.client_certificate = certificate.as_ref().map(|certificate| certificate.fingerprint.clone());
         if facts.resumed {
             witness.adopt();
         }
-        Ok(Secured { stream, facts, data: DataKeys { templates, channel } })
+        Ok(Secured { stream, facts, host, certificate, data: DataKeys { templates, channel } })
     }
+}
+
+/// A fatal alert (RFC 6066 section 3): 21, version, length, fatal, unrecognized_name.
+const UNRECOGNIZED_NAME: &[u8] = &[21, 3, 3, 0, 2, 2, 112];
+/// Bytes read at a time; most ClientHellos are whole then.
+const HELLO_READ_BYTES: usize = 2048;
+
+/// Reads until the ClientHello is whole, or is none: then rustls shall say so. Gives back all bytes.
+async fn read_hello(stream: &mut TcpStream, mut bytes: Vec<u8>) -> Result<(Vec<u8>, Option<Hello>), TlsFault> {
+    let mut assembler = Assembler::default();
+    let mut seen = 0;
+    loop {
+        match assembler.push(&bytes[seen..]) {
+            Progress::Whole(hello) => return Ok((bytes, Some(hello))),
+            Progress::Foreign => return Ok((bytes, None)),
+            Progress::More => seen = bytes.len(),
+        }
+        if bytes.len() >= hello::BYTES_MAX {
+            return Err(TlsFault::TooLong);
+        }
+        bytes.reserve(HELLO_READ_BYTES);
+        if stream.read_buf(&mut bytes).await? == 0 {
+            return Err(TlsFault::Broken(io::ErrorKind::UnexpectedEof));
+        }
+    }
+}
+
+fn client_certificate(connection: &ServerConnection) -> Option<ClientCertificate> {
+    let der = connection.peer_certificates()?.first()?;
+    let digest = ::aws_lc_rs::digest::digest(&::aws_lc_rs::digest::SHA256, der);
+    Some(ClientCertificate {
+        fingerprint: digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect(),
+        common_name: Certificate::parse(der).and_then(|certificate| certificate.common_name),
+    })
 }
 
 /// What the data connections of one control connection need: its certificate and its proof of ownership.
@@ -167,40 +264,6 @@ fn witnessed(template: &ServerConfig, witness: &Arc<Witness>) -> TlsAcceptor {
     config.ticketer = witness.clone();
     config.session_storage = witness.clone();
     TlsAcceptor::from(Arc::new(config))
-}
-
-/// FTP's ALPN name (IANA); a browser's offer finds no overlap and fails (T-10).
-const ALPN_CONTROL: &[u8] = b"ftp";
-const ALPN_DATA: &[u8] = b"ftp-data";
-
-impl Templates {
-    fn new(settings: &Tls, identity: &Identity) -> Result<Templates, CertError> {
-        let (chain, key) = identity.read()?;
-        let versions: &[&rustls::SupportedProtocolVersion] = match settings.minimum {
-            TlsVersion::V12 => &[&rustls::version::TLS13, &rustls::version::TLS12],
-            TlsVersion::V13 => &[&rustls::version::TLS13],
-        };
-        let mut control = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
-            .with_protocol_versions(versions)
-            .and_then(|builder| builder.with_no_client_auth().with_single_cert(chain, key))
-            .map_err(|error| identity.unusable(&error))?;
-        control.alpn_protocols = vec![ALPN_CONTROL.to_vec()];
-        control.send_tls13_tickets = settings.control_tickets;
-        // A replayed STOR would be a write (T-13).
-        control.max_early_data_size = 0;
-
-        let mut upload = control.clone();
-        upload.alpn_protocols = vec![ALPN_DATA.to_vec(), ALPN_CONTROL.to_vec()];
-        upload.send_tls13_tickets = 0;
-        if settings.data_resumption == DataResumption::Off {
-            upload.session_storage = Arc::new(NoServerSessionStorage {});
-        }
-        let mut download = upload.clone();
-        if settings.data_resumption != DataResumption::Off {
-            download.send_tls13_tickets = settings.data_tickets;
-        }
-        Ok(Templates { control, download, upload, resumption: settings.data_resumption })
-    }
 }
 
 fn facts(connection: &ServerConnection) -> TlsFacts {
@@ -283,7 +346,7 @@ mod tests {
 
     fn acceptor(state: &std::path::Path) -> Acceptor {
         let identity = Identity::find(&settings(), &SelfSigned { state, addresses: &[] }).expect("identity");
-        Acceptor::new(&settings(), &identity).expect("acceptor")
+        Acceptor::new(&settings(), &[identity], Arc::new(Hosts::new(&[]))).expect("acceptor")
     }
 
     async fn pair() -> (TcpStream, TcpStream) {
@@ -299,7 +362,8 @@ mod tests {
 
     async fn control(acceptor: &Acceptor, client: &TlsConnector) -> Secured {
         let (near, far) = pair().await;
-        let (near, secured) = tokio::join!(client.connect(name(), near), acceptor.accept_control(far, Vec::new()));
+        let (near, secured) =
+            tokio::join!(client.connect(name(), near), acceptor.accept_control(far, Vec::new(), HostId::MAIN));
         let (mut near, mut secured) = (near.expect("client"), secured.expect("server"));
         // Reading makes the client take its tickets.
         secured.stream.write_all(b"!").await.expect("write");
@@ -348,6 +412,57 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn f_18_no_handshake_fails_in_a_thousand_reloads_of_good_and_broken_pairs() {
+        let state = tempfile::tempdir().expect("folder");
+        let acceptor = Arc::new(acceptor(state.path()));
+        let identity =
+            Identity::find(&settings(), &SelfSigned { state: state.path(), addresses: &[] }).expect("identity");
+        let other = tempfile::tempdir().expect("folder");
+        let other = Identity::find(&settings(), &SelfSigned { state: other.path(), addresses: &[] }).expect("identity");
+        let broken = Identity { key: other.key.clone(), ..identity.clone() };
+        let reloading = tokio::spawn({
+            let acceptor = acceptor.clone();
+            async move {
+                for _ in 0..500 {
+                    assert!(acceptor.reload(std::slice::from_ref(&broken)).is_err());
+                    acceptor.reload(std::slice::from_ref(&identity)).expect("a good pair");
+                    tokio::task::yield_now().await;
+                }
+            }
+        });
+        let client = client(&rustls::version::TLS13, &[b"ftp"]);
+        let mut handshakes = 0;
+        while !reloading.is_finished() || handshakes == 0 {
+            control(&acceptor, &client).await;
+            handshakes += 1;
+        }
+        reloading.await.expect("all reloads went as they should");
+    }
+
+    #[test]
+    fn a_certificate_logs_in_whom_the_settings_say_and_nobody_else() {
+        let certificate = ClientCertificate { fingerprint: "ab".repeat(32), common_name: Some("alice".to_owned()) };
+        let mut settings = settings();
+        assert!(!certificate.logs_in("alice", &settings), "off");
+        settings.client_names = true;
+        assert!(certificate.logs_in("alice", &settings));
+        assert!(!certificate.logs_in("Alice", &settings) && !certificate.logs_in("bob", &settings));
+        let bob = vec![CertificateMatch::Fingerprint("ab".repeat(32))];
+        settings.client_users.insert("bob".to_owned(), bob);
+        settings.client_users.insert("carol".to_owned(), vec![CertificateMatch::CommonName("bob".to_owned())]);
+        assert!(certificate.logs_in("bob", &settings) && !certificate.logs_in("carol", &settings));
+    }
+
+    #[test]
+    fn t_13_nothing_is_taken_before_the_handshake_is_done() {
+        let state = tempfile::tempdir().expect("folder");
+        let templates = acceptor(state.path()).templates.load()[0].clone();
+        for config in [&templates.control, &templates.download, &templates.upload] {
+            assert_eq!(config.max_early_data_size, 0);
+        }
+    }
+
+    #[tokio::test]
     async fn t_10_t_11_only_ftp_is_agreed_on() {
         let state = tempfile::tempdir().expect("folder");
         let acceptor = acceptor(state.path());
@@ -356,7 +471,8 @@ mod tests {
 
         let browser = client(&rustls::version::TLS13, &[b"h2", b"http/1.1"]);
         let (near, far) = pair().await;
-        let (near, far) = tokio::join!(browser.connect(name(), near), acceptor.accept_control(far, Vec::new()));
+        let (near, far) =
+            tokio::join!(browser.connect(name(), near), acceptor.accept_control(far, Vec::new(), HostId::MAIN));
         assert!(near.is_err());
         assert!(matches!(far, Err(TlsFault::Handshake(_))));
     }

@@ -10,26 +10,29 @@ use rcgen::{CertificateParams, DnType, ExtendedKeyUsagePurpose, KeyPair};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
-use crate::config::settings::Tls;
+use crate::config::settings::{Host, Tls};
 
 /// A certificate or key that cannot be used. Each text names the setting and what to do.
 #[derive(Debug, thiserror::Error)]
 #[expect(missing_docs, reason = "the text says it")]
 pub enum CertError {
     #[error("`{setting}`: {file} cannot be read: {source}")]
-    Read { setting: &'static str, file: PathBuf, source: io::Error },
-    #[error("`tls.certificate`: {0} holds no PEM certificate; it must begin with the server's own, then its issuers")]
-    NoCertificate(PathBuf),
-    #[error("`tls.key`: {0} holds no PEM private key (PKCS#8, SEC1 or PKCS#1, not encrypted)")]
-    NoKey(PathBuf),
-    #[error("`tls.key`: {file} can be read by everybody (mode {mode:04o}); run `chmod 0600 {file}`")]
-    Exposed { file: PathBuf, mode: u32 },
+    Read { setting: String, file: PathBuf, source: io::Error },
+    #[error("`{setting}`: {file} holds no PEM certificate; a server's own comes first, then its issuers")]
+    NoCertificate { setting: String, file: PathBuf },
+    #[error("`{setting}`: {file} holds no PEM private key (PKCS#8, SEC1 or PKCS#1, not encrypted)")]
+    NoKey { setting: String, file: PathBuf },
+    #[error("`{setting}`: {file} can be read by everybody (mode {mode:04o}); run `chmod 0600 {file}`")]
+    Exposed { setting: String, file: PathBuf, mode: u32 },
     #[error(
-        "`tls.certificate` and `tls.key` do not belong together: {certificate} was issued for another key than {key}"
+        "`{section}.certificate` and `{section}.key` do not belong together: {certificate} was issued for another \
+         key than {key}"
     )]
-    Mismatch { certificate: PathBuf, key: PathBuf },
-    #[error("`tls.certificate`: {file} cannot be used: {reason}")]
-    Unusable { file: PathBuf, reason: String },
+    Mismatch { section: String, certificate: PathBuf, key: PathBuf },
+    #[error("`{setting}`: {file} cannot be used: {reason}")]
+    Unusable { setting: String, file: PathBuf, reason: String },
+    #[error("no keys for session tickets can be made: {0}")]
+    NoTickets(String),
     #[error("`tls.certificate` and `tls.key` are not set; name both files, or set `tls.self-signed = true`")]
     NotNamed,
     #[error("`tls.self-signed`: {file} cannot be made: {reason}")]
@@ -39,6 +42,8 @@ pub enum CertError {
 /// Where the certificate and its key are.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
+    /// The table of the settings that names them.
+    pub section: String,
     /// PEM chain.
     pub certificate: PathBuf,
     /// PEM key.
@@ -61,10 +66,10 @@ impl Identity {
     /// `CertError` when nothing is named and nothing may be made, or making fails.
     pub fn find(settings: &Tls, made: &SelfSigned<'_>) -> Result<Identity, CertError> {
         match (&settings.certificate, &settings.key) {
-            (Some(certificate), Some(key)) => Ok(Identity { certificate: certificate.clone(), key: key.clone() }),
+            (Some(certificate), Some(key)) => Ok(Identity::named("tls", certificate, key)),
             (None, None) if settings.self_signed => {
-                let identity =
-                    Identity { certificate: made.state.join("certificate.pem"), key: made.state.join("key.pem") };
+                let (certificate, key) = (made.state.join("certificate.pem"), made.state.join("key.pem"));
+                let identity = Identity::named("tls", &certificate, &key);
                 if !(identity.certificate.exists() && identity.key.exists()) {
                     identity.make(made.addresses)?;
                 }
@@ -74,33 +79,53 @@ impl Identity {
         }
     }
 
+    /// One for each virtual server, `main` first: a server that names none has that of the first.
+    pub fn of_all(main: &Identity, hosts: &[Host]) -> Vec<Identity> {
+        let own = |host: &Host| match &host.identity {
+            Some((certificate, key)) => Identity::named(&format!("host.{}", host.name), certificate, key),
+            None => main.clone(),
+        };
+        hosts.iter().map(own).collect()
+    }
+
+    /// Files that a table of the settings names.
+    pub fn named(section: &str, certificate: &Path, key: &Path) -> Identity {
+        Identity { section: section.to_owned(), certificate: certificate.to_owned(), key: key.to_owned() }
+    }
+
+    /// Whether they are the same files, whoever names them.
+    pub(super) fn is_same(&self, other: &Identity) -> bool {
+        (&self.certificate, &self.key) == (&other.certificate, &other.key)
+    }
+
     /// Reads both files and checks what rustls does not: who may read the key.
     pub(super) fn read(&self) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>), CertError> {
-        let pem = open("tls.certificate", &self.certificate)?;
-        let chain: Vec<_> = CertificateDer::pem_slice_iter(&pem)
-            .collect::<Result<_, _>>()
-            .map_err(|_| CertError::NoCertificate(self.certificate.clone()))?;
-        if chain.is_empty() {
-            return Err(CertError::NoCertificate(self.certificate.clone()));
-        }
-        let pem = open("tls.key", &self.key)?;
+        let chain = chain(&self.setting("certificate"), &self.certificate)?;
+        let setting = self.setting("key");
+        let pem = open(&setting, &self.key)?;
         let mode = fs::metadata(&self.key)
-            .map_err(|source| CertError::Read { setting: "tls.key", file: self.key.clone(), source })?
+            .map_err(|source| CertError::Read { setting: setting.clone(), file: self.key.clone(), source })?
             .permissions()
             .mode();
         if mode & 0o007 != 0 {
-            return Err(CertError::Exposed { file: self.key.clone(), mode: mode & 0o7777 });
+            return Err(CertError::Exposed { setting, file: self.key.clone(), mode: mode & 0o7777 });
         }
-        let key = PrivateKeyDer::from_pem_slice(&pem).map_err(|_| CertError::NoKey(self.key.clone()))?;
+        let key =
+            PrivateKeyDer::from_pem_slice(&pem).map_err(|_| CertError::NoKey { setting, file: self.key.clone() })?;
         Ok((chain, key))
     }
 
+    fn setting(&self, key: &str) -> String {
+        format!("{}.{key}", self.section)
+    }
+
     pub(super) fn unusable(&self, error: &rustls::Error) -> CertError {
+        let (certificate, setting) = (self.certificate.clone(), self.setting("certificate"));
         match error {
             rustls::Error::InconsistentKeys(rustls::InconsistentKeys::KeyMismatch) => {
-                CertError::Mismatch { certificate: self.certificate.clone(), key: self.key.clone() }
+                CertError::Mismatch { section: self.section.clone(), certificate, key: self.key.clone() }
             }
-            other => CertError::Unusable { file: self.certificate.clone(), reason: other.to_string() },
+            other => CertError::Unusable { setting, file: certificate, reason: other.to_string() },
         }
     }
 
@@ -119,8 +144,16 @@ impl Identity {
     }
 }
 
-fn open(setting: &'static str, file: &Path) -> Result<Vec<u8>, CertError> {
-    fs::read(file).map_err(|source| CertError::Read { setting, file: file.to_owned(), source })
+/// The certificates of a PEM file, at least one.
+pub(super) fn chain(setting: &str, file: &Path) -> Result<Vec<CertificateDer<'static>>, CertError> {
+    let none = || CertError::NoCertificate { setting: setting.to_owned(), file: file.to_owned() };
+    let pem = open(setting, file)?;
+    let chain: Vec<_> = CertificateDer::pem_slice_iter(&pem).collect::<Result<_, _>>().map_err(|_| none())?;
+    if chain.is_empty() { Err(none()) } else { Ok(chain) }
+}
+
+fn open(setting: &str, file: &Path) -> Result<Vec<u8>, CertError> {
+    fs::read(file).map_err(|source| CertError::Read { setting: setting.to_owned(), file: file.to_owned(), source })
 }
 
 /// Whole or not at all: a crash in between must not leave half a key for the next start.
@@ -135,8 +168,10 @@ fn write_new(file: &Path, mode: u32, text: &str) -> Result<(), CertError> {
 
 #[cfg(test)]
 pub(super) mod tests {
+    use std::time::Duration;
+
     use super::*;
-    use crate::config::settings::{DataResumption, TlsVersion};
+    use crate::config::settings::{ClientCertificates, DataResumption, TlsVersion};
 
     pub(in crate::tls) fn settings() -> Tls {
         Tls {
@@ -150,6 +185,11 @@ pub(super) mod tests {
             data_tickets: 1,
             session_ids: 4,
             strict_close: false,
+            client_certificates: ClientCertificates::Off,
+            client_authorities: None,
+            client_names: false,
+            client_users: Default::default(),
+            expiry_check: Duration::from_secs(3600),
         }
     }
 

@@ -4,10 +4,16 @@
 
 mod accept;
 mod certs;
+mod expiry;
+mod hello;
+mod ja4;
 mod owner;
 mod prefixed;
+mod templates;
+mod x509;
 
-pub use accept::{Acceptor, ControlTls, DataKeys, DataTls, Direction, Secured, TlsFault};
+pub use accept::{Acceptor, ClientCertificate, ControlTls, DataKeys, DataTls, Direction, Secured, TlsFault};
 pub use certs::{CertError, Identity, SelfSigned};
+pub use expiry::{Expiry, watch as watch_expiries};
 pub use owner::Owner;
 pub use prefixed::Prefixed;

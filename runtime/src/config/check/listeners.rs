@@ -60,6 +60,20 @@ fn listener(at: &mut Section<'_, '_>, address: SocketAddr) -> Listen {
     Listen { address, tls, from, active, proxy }
 }
 
+/// Who sends no header on data connections has to prove whom it speaks for by TLS.
+pub(super) fn balanced(top: &mut Section<'_, '_>, listeners: &[Listen], tls: &Tls) {
+    let trusting =
+        |listener: &&Listen| listener.proxy.as_ref().is_some_and(|proxy| proxy.data == ProxyData::TrustedUpstream);
+    for listener in listeners.iter().filter(trusting) {
+        if !tls.required || listener.tls == ListenTls::Off || tls.data_resumption == DataResumption::Off {
+            let what =
+                format!("of {} is \"trusted-upstream\", which takes protected data connections only", listener.address);
+            let remedy = "set `tls.required = true` and `tls.data-resumption` to \"log\" or \"require\"";
+            top.mistake("listener.proxy-data", &what, remedy);
+        }
+    }
+}
+
 /// `[server]` as the first, then each `[[host]]`.
 pub(super) fn hosts(top: &mut Section<'_, '_>, main: Host, base: &Path) -> Vec<Host> {
     let mut seen = BTreeSet::from([main.name.clone()]);

@@ -42,6 +42,10 @@ pub(in crate::ftp) fn user(machine: &mut Machine, name: &str, _: Moment, out: &m
     }
     forget(machine, out);
     machine.login = Login::Named(name.to_owned());
+    if machine.control.settings.certificate_logins && machine.protected() {
+        machine.doing = Doing::Checking;
+        return out.push(Effect::Ask(Question::Certificate { user: name.to_owned() }));
+    }
     out.say(Reply::need_password());
 }
 
@@ -87,6 +91,7 @@ pub(super) fn answered(machine: &mut Machine, answer: LoginAnswer, out: &mut Eff
             out.say(Reply::logged_in());
         }
         LoginAnswer::TooMany => machine.say_and_end(Reply::too_many_sessions(), Ending::Refused, out),
+        LoginAnswer::PasswordNeeded => out.say(Reply::need_password()),
         LoginAnswer::Denied => failed(machine, Reply::authentication_failed(), out),
         LoginAnswer::Refused { text, close: true } => {
             machine.login = Login::Nobody;

@@ -57,6 +57,8 @@ pub struct MachineSettings {
     pub idle_seconds: u32,
     /// The most that SITE IDLE takes, seconds.
     pub idle_seconds_max: u32,
+    /// A client certificate may log in whom USER names.
+    pub certificate_logins: bool,
 }
 
 /// The state machine of one control connection.

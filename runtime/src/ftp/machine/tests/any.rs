@@ -88,6 +88,7 @@ fn fitting(question: &Question, choice: u8) -> Answer {
     match question {
         Question::Login { .. } if good => Answer::Login(LoginAnswer::Granted { home: path("home") }),
         Question::Login { .. } => Answer::Login(LoginAnswer::Denied),
+        Question::Certificate { .. } => Answer::Login(LoginAnswer::PasswordNeeded),
         Question::UnknownCommand { .. } | Question::Mismatch(_) => Answer::Ruled(Ruled::Proceed),
         Question::Listen { .. } => Answer::Listening(good.then(|| "192.0.2.7:50001".parse().expect("address"))),
         Question::Host(_) => Answer::Host(good.then(|| std::sync::Arc::new(settings()))),

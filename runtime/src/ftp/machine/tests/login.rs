@@ -150,6 +150,20 @@ fn t_05_on_an_implicit_listener_data_is_protected_from_the_start() {
 }
 
 #[test]
+fn a_certificate_may_take_the_place_of_the_password() {
+    let mut world = World::with(MachineSettings { certificate_logins: true, ..settings() });
+    assert_eq!(world.send("USER alice"), "331 Password required.\r\n", "nobody shows a certificate in clear");
+    world.send("AUTH TLS");
+    world.feed(Input::TlsUp);
+    world.said();
+    assert_eq!(world.send("USER bob"), "331 Password required.\r\n");
+    assert_eq!(world.send("PASS wrong"), "530 Authentication failed.\r\n");
+    assert_eq!(world.send("USER alice"), "230 Login successful.\r\n");
+    assert_eq!(world.send("PASS any"), "503 User already authenticated.\r\n");
+    assert!(world.machine.logged_in());
+}
+
+#[test]
 fn host_chooses_a_server_before_user_and_rein_forgets_it() {
     let mut world = World::new();
     assert_eq!(world.send("HOST shop.example"), "220 Shop\r\n");

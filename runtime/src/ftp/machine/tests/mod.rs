@@ -33,6 +33,7 @@ fn settings() -> MachineSettings {
         ascii_passthrough: false,
         idle_seconds: 300,
         idle_seconds_max: 3600,
+        certificate_logins: false,
     }
 }
 
@@ -148,6 +149,8 @@ fn answer(question: &Question) -> Answer {
             Answer::Login(LoginAnswer::Granted { home: path("home") })
         }
         Question::Login { .. } => Answer::Login(LoginAnswer::Denied),
+        Question::Certificate { user } if user == "alice" => Answer::Login(LoginAnswer::Granted { home: path("home") }),
+        Question::Certificate { .. } => Answer::Login(LoginAnswer::PasswordNeeded),
         Question::UnknownCommand { .. } | Question::Mismatch(_) => Answer::Ruled(Ruled::Proceed),
         Question::Listen { .. } => Answer::Listening(Some("192.0.2.7:50001".parse().expect("address"))),
         Question::Host(asked) => {
