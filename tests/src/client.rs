@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use rustls::HandshakeKind;
 use rustls::client::ClientConfig;
+use rustls::pki_types::ServerName;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio_rustls::TlsConnector;
@@ -58,6 +59,7 @@ pub struct Client {
     local: IpAddr,
     server: SocketAddr,
     tls: Option<Arc<ClientConfig>>,
+    name: ServerName<'static>,
 }
 
 /// How data connections are protected.
@@ -86,7 +88,14 @@ impl Client {
     /// The connection's.
     pub async fn connect(source: IpAddr, server: SocketAddr) -> io::Result<Client> {
         let stream = dial(source, server).await?;
-        Ok(Client { wire: Wire::Plain(stream), unread: Vec::new(), local: source, server, tls: None })
+        Ok(Client {
+            wire: Wire::Plain(stream),
+            unread: Vec::new(),
+            local: source,
+            server,
+            tls: None,
+            name: tls::name(),
+        })
     }
 
     /// Connects and reads the greeting; `None` when the server closes without one.
@@ -216,6 +225,16 @@ impl Client {
         self.handshake(config).await.expect("the handshake succeeds");
     }
 
+    /// The TLS of its control connection, whose session data connections resume.
+    pub fn own_tls(&self) -> Arc<ClientConfig> {
+        Arc::clone(self.tls.as_ref().expect("the control connection is protected"))
+    }
+
+    /// Asks for another name in TLS from now on; an address means none.
+    pub fn ask_for(&mut self, name: &str) {
+        self.name = ServerName::try_from(name.to_owned()).expect("a server's name");
+    }
+
     /// The handshake alone.
     ///
     /// # Errors
@@ -224,7 +243,7 @@ impl Client {
         let Wire::Plain(stream) = std::mem::replace(&mut self.wire, Wire::None) else {
             return Err(io::ErrorKind::NotConnected.into());
         };
-        let connect = TlsConnector::from(Arc::clone(config)).connect(tls::name(), stream);
+        let connect = TlsConnector::from(Arc::clone(config)).connect(self.name.clone(), stream);
         let stream = deadline::within(SOON, "the handshake", connect).await?;
         self.wire = Wire::Protected(Box::new(stream));
         self.tls = Some(Arc::clone(config));
@@ -289,7 +308,7 @@ impl Client {
             DataTls::Foreign(config) => Arc::clone(config),
             DataTls::Resuming => Arc::clone(self.tls.as_ref().expect("the control connection is protected")),
         };
-        let connect = TlsConnector::from(config).connect(tls::name(), stream);
+        let connect = TlsConnector::from(config).connect(self.name.clone(), stream);
         match deadline::within(SOON, "the data handshake", connect).await {
             Ok(stream) => Ok(Data::Protected(Box::new(stream))),
             Err(_) => Err(self.reply().await),

@@ -6,6 +6,7 @@
 //! is dropped by a panic prints the end of its log.
 #![deny(missing_docs)]
 
+pub mod authority;
 pub mod client;
 pub mod clockwork;
 pub mod cluster;

@@ -21,10 +21,15 @@ pub struct Process {
 impl Process {
     /// Starts `command` with no input, its output and its errors appended to `log`.
     pub fn start(name: &str, command: &mut Command, log: &Path) -> Process {
+        Process::start_with(name, command, log, Stdio::null())
+    }
+
+    /// As [`Process::start`], with an input.
+    pub fn start_with(name: &str, command: &mut Command, log: &Path, input: Stdio) -> Process {
         let words = File::options().create(true).append(true).open(log).expect("the log can be opened");
         let same = words.try_clone().expect("a file can be shared");
         let child = command
-            .stdin(Stdio::null())
+            .stdin(input)
             .stdout(words)
             .stderr(same)
             .spawn()

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use rustix::process::Signal;
@@ -90,21 +90,23 @@ impl Server {
 
     /// Starts the process and waits for its ready file. The second start finds what the first one left.
     pub async fn start(&mut self) {
-        self.start_by(Command::new(place::binary())).await;
+        self.start_by(Command::new(place::binary()), Stdio::null()).await;
     }
 
     /// As [`Server::start`], from a shell that did something before, such as `ulimit`.
     pub async fn start_behind(&mut self, before: &str) {
         let mut command = Command::new("sh");
         command.arg("-c").arg(format!("{before}; exec \"$0\" \"$@\"")).arg(place::binary());
-        self.start_by(command).await;
+        self.start_by(command, Stdio::null()).await;
     }
 
-    async fn start_by(&mut self, mut command: Command) {
+    /// As [`Server::start`], by a command whose last arguments are the server's: a shell that sets limits, or
+    /// what plays a service manager.
+    pub async fn start_by(&mut self, mut command: Command, input: Stdio) {
         let ready = self.folder.path().join("ready.json");
         let _ = std::fs::remove_file(&ready);
         command.args(&self.arguments).arg("--ready-file").arg(&ready).env_remove("RUST_LOG");
-        let mut process = Process::start("portcullis", &mut command, &self.log_file());
+        let mut process = Process::start_with("portcullis", &mut command, &self.log_file(), input);
         let found = deadline::until(SOON, "the ready file", || {
             let bytes = std::fs::read(&ready).ok();
             if bytes.is_none()

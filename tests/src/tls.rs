@@ -4,12 +4,16 @@ use std::path::Path;
 use std::sync::Arc;
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::client::{ClientConfig, Resumption};
+use rustls::client::{ClientConfig, Resumption, WantsClientCert};
 use rustls::crypto::aws_lc_rs::{cipher_suite, default_provider, kx_group};
 use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{CertificateError, DigitallySignedStruct, Error, SignatureScheme, SupportedProtocolVersion};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::{
+    CertificateError, ConfigBuilder, DigitallySignedStruct, Error, SignatureScheme, SupportedProtocolVersion,
+};
+
+use crate::authority::Pair;
 
 /// TLS 1.2 only.
 pub const TLS_12: &[&SupportedProtocolVersion] = &[&rustls::version::TLS12];
@@ -26,6 +30,26 @@ pub fn trusting(file: &Path, versions: &[&'static SupportedProtocolVersion]) -> 
     Arc::new(config)
 }
 
+/// As [`trusting`], with a certificate of the client's own.
+pub fn certified(file: &Path, versions: &[&'static SupportedProtocolVersion], own: &Pair) -> Arc<ClientConfig> {
+    let chain = CertificateDer::pem_file_iter(&own.certificate)
+        .and_then(|chain| chain.collect::<Result<Vec<_>, _>>())
+        .expect("a chain");
+    let key = PrivateKeyDer::from_pem_file(&own.key).expect("a key");
+    let mut config = verifying(file, default_provider(), versions)
+        .with_client_auth_cert(chain, key)
+        .expect("the chain and its key fit");
+    config.resumption = Resumption::in_memory_sessions(64);
+    Arc::new(config)
+}
+
+/// As [`trusting`], offering these ALPN names.
+pub fn offering(file: &Path, alpn: &[&str]) -> Arc<ClientConfig> {
+    let mut config = pinning(file, default_provider(), TLS_ANY);
+    config.alpn_protocols = alpn.iter().map(|name| name.as_bytes().to_vec()).collect();
+    Arc::new(config)
+}
+
 /// A client's TLS for comparing servers: TLS 1.3, AES-256-GCM and P-256 (some servers know no other
 /// curve) are all that it offers, so that every server computes the same.
 pub fn alike(file: &Path, resumption: Resumption) -> Arc<ClientConfig> {
@@ -38,6 +62,14 @@ pub fn alike(file: &Path, resumption: Resumption) -> Arc<ClientConfig> {
 }
 
 fn pinning(file: &Path, provider: CryptoProvider, versions: &[&'static SupportedProtocolVersion]) -> ClientConfig {
+    verifying(file, provider, versions).with_no_client_auth()
+}
+
+fn verifying(
+    file: &Path,
+    provider: CryptoProvider,
+    versions: &[&'static SupportedProtocolVersion],
+) -> ConfigBuilder<ClientConfig, WantsClientCert> {
     let certificate = CertificateDer::from_pem_file(file)
         .unwrap_or_else(|error| panic!("{} holds no certificate: {error}", file.display()));
     let provider = Arc::new(provider);
@@ -47,7 +79,6 @@ fn pinning(file: &Path, provider: CryptoProvider, versions: &[&'static Supported
         .expect("the provider speaks these versions")
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(pinned))
-        .with_no_client_auth()
 }
 
 /// The name under which sessions are kept; the certificate is pinned, so that the name proves nothing.

@@ -104,7 +104,7 @@ async fn t_77_over_ipv6_pasv_is_522_and_epsv_works() {
 async fn a_virtual_server_is_chosen_by_address_or_by_host() {
     let server = Server::serve_with(|config| {
         config
-            .set("server.names", vec!["main.example"])
+            .set("server.names", vec!["main.example", "localhost"])
             .set("server.banner", "Main")
             .table("listener", "address = \"127.0.0.2:0\"")
             .table(

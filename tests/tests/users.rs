@@ -178,30 +178,6 @@ async fn who_comes_from_elsewhere_or_too_late_reads_what_a_wrong_password_reads(
 }
 
 #[tokio::test]
-async fn anonymous_has_the_limits_and_folders_of_its_group_and_policies_hear_of_limits() {
-    let users = "[[group]]\nname = 'public'\nlimits = { sessions-per-address = 1 }\n\
-                 folders = [{ path = '/more', to = 'shared' }]\n";
-    let server = with_users(users, |config| {
-        config
-            .set("users.anonymous.enabled", true)
-            .set("users.anonymous.home", "home")
-            .set("users.anonymous.group", "public");
-        tests::recorder::record(config, &[], "");
-    })
-    .await;
-    fs::write(server.folder().join("shared/file"), "for all").expect("a file");
-    let mut client = server.protected(HERE).await;
-    client.log_in("ftp", "me@").await.expect("an answer").expect(230);
-    client.protect_data().await;
-    assert_eq!(client.download("more/file").await, b"for all");
-    refused(&mut client, "STOR more/new", 550).await;
-    server.try_login(HERE, "anonymous", "me@").await.expect("an answer").expect(421);
-    let event = tests::recorder::seen(&server, "limit-reached", "user-sessions-per-address").await;
-    assert_eq!(event["user"], "anonymous");
-    server.try_login("127.0.0.2", "anonymous", "me@").await.expect("an answer").expect(230);
-}
-
-#[tokio::test]
 async fn a_virtual_folder_is_listed_and_has_its_own_permissions() {
     let folder = "folders = [{ path = '/shared', to = 'shared', permissions = ['list', 'read'] }]";
     let server = with_users(&row("alice", folder), |_| {}).await;
