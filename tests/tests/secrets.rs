@@ -13,7 +13,7 @@ const STRANGER: &str = "127.0.0.2";
 #[tokio::test]
 async fn s_79_no_password_is_in_the_log_the_events_the_answers_or_the_state() {
     let server = Server::serve_with(|config| {
-        config.set("log.level", "trace");
+        config.set("log.level", "trace").set("log.xferlog", "xferlog").set("log.transfers", "transfers.json");
     })
     .await;
     let mut client = server.enter("127.0.0.1").await;
@@ -45,6 +45,9 @@ async fn s_79_no_password_is_in_the_log_the_events_the_answers_or_the_state() {
     let shown = tests::server::portcullis(&["config", "show", "--config", &config]).run().await.good();
     said.push((shown.command.clone(), shown.out));
     read_all(&server.state(), &mut said);
+    for log in ["xferlog", "transfers.json"] {
+        said.push((log.to_owned(), fs::read_to_string(server.folder().join(log)).expect("a log of transfers")));
+    }
 
     for (place, text) in said {
         for secret in ["Canary-Wrong", PASSWORD] {

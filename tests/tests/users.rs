@@ -289,6 +289,9 @@ async fn s_51_a_quota_stops_an_upload_and_a_deletion_makes_room() {
     client.upload("big", &bytes).await.expect(552);
     assert!(!server.folder().join("home/big").exists(), "nothing is left of it");
     client.upload("small", &bytes[..30 * 1024]).await.expect(226);
+    client.command("ALLO 20480").await.expect(552);
+    let room = client.command("AVBL").await.expect(213).text();
+    assert_eq!(room, "213 10240", "what is left of the quota");
     client.command("MKD one").await.expect(257);
     client.command("MKD two").await.expect(552);
     client.command("DELE there").await.expect(250);
