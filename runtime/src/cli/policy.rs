@@ -10,6 +10,7 @@ use crate::admin::Request;
 use crate::admin::log::one_line;
 use crate::config::settings::{PolicySettings, Source};
 use crate::config::{self, plain};
+use crate::moment::Moment;
 use crate::policy::{self, Engine, Inspection, PolicyStatus};
 
 /// The policies of a running server.
@@ -32,17 +33,38 @@ pub fn rows(policies: &[PolicyStatus]) -> String {
             config::settings::Mode::Observe => "observe",
             config::settings::Mode::Off => "off",
         };
+        let health = match (row.suspended, &row.rolled_back, row.probation) {
+            (true, ..) => "suspended",
+            (_, Some(_), _) => "rolled back",
+            (_, None, 1..) => "probation",
+            _ => "ready",
+        };
         [
             row.name.clone(),
             row.version.clone(),
             mode.to_owned(),
-            if row.suspended { "suspended".to_owned() } else { "ready".to_owned() },
+            health.to_owned(),
+            table::span(row.since.until(Moment::now())),
             row.calls.to_string(),
             row.failures.to_string(),
+            format!("{:.0}/{:.0}", row.p50_micros, row.p99_micros),
             table::short(&row.digest).to_owned(),
+            one_line(&row.source),
         ]
     };
-    table::table(["POLICY", "VERSION", "MODE", "HEALTH", "CALLS", "FAILURES", "DIGEST"], policies.iter().map(cells))
+    let head = ["POLICY", "VERSION", "MODE", "HEALTH", "AGE", "CALLS", "FAILURES", "P50/P99 US", "DIGEST", "SOURCE"];
+    let mut text = table::table(head, policies.iter().map(cells));
+    for row in policies {
+        let reload = row.last_reload.as_ref().and_then(|last| last.error.as_ref());
+        let told = [("last error", &row.last_error), ("kept", &row.rolled_back), ("not reloaded", &reload.cloned())];
+        for (what, why) in told.map(|(what, why)| (what, why.clone())) {
+            if let Some(why) = why {
+                // Writing to a string cannot fail.
+                let _ = writeln!(text, "{}: {what}: {}", row.name, one_line(&why));
+            }
+        }
+    }
+    text
 }
 
 /// What a component says of itself.

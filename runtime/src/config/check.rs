@@ -428,6 +428,7 @@ fn policies(at: &mut Section<'_, '_>, whose: &Whose, timeouts: &mut Timeouts) ->
     on_error(at);
     instance(at);
     grants(at);
+    random_seed(at);
     concerns(at, whose);
     at.section("bounds", bounds);
     timeouts.ruling = at.span("deadline", millis(1)..=seconds(30));
@@ -441,6 +442,9 @@ fn policies(at: &mut Section<'_, '_>, whose: &Whose, timeouts: &mut Timeouts) ->
         longest_delay: at.span("longest-delay", Duration::ZERO..=seconds(60)),
         bans_per_verdict: at.count("bans-per-verdict", 1..=100),
         history: at.span("history", seconds(DAY)..=seconds(365 * DAY)),
+        compiled_cache: at.size("compiled-cache", 0..=16 * 1024 * MIB),
+        probation: at.count("probation", 0..=1_000_000),
+        probation_failures: at.count("probation-failures", 1..=1000),
         failure_log_interval: at.span("failure-log-interval", seconds(1)..=seconds(DAY)),
         reload_poll: at.span("reload-poll", millis(100)..=seconds(HOUR)),
         remembered_keys: at.count("remembered-keys", 0..=10_000_000),
@@ -459,12 +463,29 @@ fn chain(top: &mut Section<'_, '_>, base: &Path, whose: &Whose) -> Vec<PolicySet
         let source = source(at, base);
         let (mode, on_error) = (mode(at), on_error(at));
         let (instance, grants) = (instance(at), grants(at));
+        let random_seed = random_seed(at);
         let (servers, classes) = concerns(at, whose);
         let settings = free_table(at, "settings");
         let bounds = at.section("bounds", bounds);
-        PolicySettings { name, source, mode, settings, on_error, instance, grants, servers, classes, bounds }
+        PolicySettings {
+            name,
+            source,
+            mode,
+            settings,
+            on_error,
+            instance,
+            grants,
+            random_seed,
+            servers,
+            classes,
+            bounds,
+        }
     });
     chain.into_iter().filter(|policy| policy.mode != Mode::Off).collect()
+}
+
+fn random_seed(at: &mut Section<'_, '_>) -> u64 {
+    at.count("random-seed", 0..=i64::MAX.unsigned_abs())
 }
 
 /// Whose clients a policy can be asked about.
@@ -492,6 +513,7 @@ fn keys(at: &mut Section<'_, '_>, base: &Path) -> PolicySettings {
         instance: instance(at),
         // A key policy imports nothing: it is a pure function of its settings and arguments.
         grants: Vec::new(),
+        random_seed: 0,
         servers: Vec::new(),
         classes: Vec::new(),
         bounds: at.section("bounds", bounds),

@@ -476,6 +476,12 @@ pub struct Policies {
     pub reload_quiet: Duration,
     /// How often watched files are looked at where the file system tells nothing.
     pub reload_poll: Duration,
+    /// Bytes of compiled code that are kept on disk; 0: none.
+    pub compiled_cache: u64,
+    /// Decisions of a policy behind its swap, within which the one before comes back if it fails.
+    pub probation: u32,
+    /// Failures within the probation that bring the one before back.
+    pub probation_failures: u32,
     /// Failures of one policy are told once in this time; the line counts those that it stands for.
     pub failure_log_interval: Duration,
     /// Answers of the key policy that are remembered.
@@ -505,6 +511,8 @@ pub struct PolicySettings {
     pub instance: Instance,
     /// Host interfaces that it may import.
     pub grants: Vec<Grant>,
+    /// With the event, determines the randomness that WASI gives.
+    pub random_seed: u64,
     /// Virtual servers whose clients it is asked about; none: all.
     pub servers: Vec<String>,
     /// Classes of clients that it is asked about; none: all.

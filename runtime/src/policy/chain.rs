@@ -1,5 +1,6 @@
 //! The policies in force, in order: asked together, swapped together.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::time::{Duration, Instant};
@@ -41,6 +42,16 @@ pub struct Policies {
     /// One reload at a time; the last attempt.
     loading: tokio::sync::Mutex<()>,
     attempt: parking_lot::Mutex<Option<Attempt>>,
+    /// What failed its probation is not tried again before it changes.
+    rejected: parking_lot::Mutex<BTreeMap<String, Rejected>>,
+}
+
+/// A policy that was rolled back.
+#[derive(Clone)]
+struct Rejected {
+    digest: String,
+    settings: String,
+    why: String,
 }
 
 struct Attempt {
@@ -69,6 +80,7 @@ impl Policies {
             with_history: AtomicU32::new(0),
             loading: tokio::sync::Mutex::new(()),
             attempt: parking_lot::Mutex::new(None),
+            rejected: parking_lot::Mutex::default(),
         };
         policies.replace(&settings.chain).await?;
         Ok(Arc::new(policies))
@@ -119,7 +131,11 @@ impl Policies {
         let (engine, bounds, asked) = (self.engine.clone(), self.bounds.clone(), Asked::new(event));
         let links = chain.clone();
         let work = self.engine.run(async move { links.decide(&engine, &bounds, &asked, deadline).await });
-        match waits::for_at_most(self.ruling, Wait::Ruling, work).await {
+        let answer = waits::for_at_most(self.ruling, Wait::Ruling, work).await;
+        if chain.links.iter().any(|link| link.is_condemned()) {
+            self.roll_back();
+        }
+        match answer {
             Ok(Ok(ruling)) => ruling,
             Ok(Err(_)) | Err(_) => {
                 tracing::warn!(event = occasion.name(), "policy.no-ruling: the guests' threads did not answer in time");
@@ -164,8 +180,46 @@ impl Policies {
                 error: attempt.errors.iter().find(|error| error.policy == name).map(|error| error.fault.to_string()),
             })
         };
+        let rejected = self.rejected.lock();
         let chain = self.chain.load();
-        chain.links.iter().map(|link| PolicyStatus { last_reload: last(&link.stamp.name), ..link.status() }).collect()
+        chain
+            .links
+            .iter()
+            .map(|link| PolicyStatus {
+                last_reload: last(&link.stamp.name),
+                rolled_back: rejected.get(&link.stamp.name).map(|rejected| rejected.why.clone()),
+                ..link.status()
+            })
+            .collect()
+    }
+
+    /// Puts back what stood before the policies that failed their probation.
+    fn roll_back(&self) {
+        let mut rejected = self.rejected.lock();
+        let chain = self.chain.load_full();
+        let mut links = chain.links.clone();
+        for link in &mut links {
+            let Some(before) = link.replacement() else { continue };
+            let stamp = &link.stamp;
+            let entry =
+                Rejected { digest: stamp.digest.clone(), settings: stamp.settings.clone(), why: link.disgrace() };
+            rejected.insert(stamp.name.clone(), entry);
+            *link = before;
+        }
+        // A reload that came in between has the last word; what it kept is looked at with the next decision.
+        if links.iter().zip(&chain.links).any(|(new, old)| !Arc::ptr_eq(new, old)) {
+            let before = self.chain.compare_and_swap(&chain, Arc::new(Chain { links: links.clone() }));
+            if Arc::ptr_eq(&*before, &chain) {
+                self.subscribe(&links);
+            }
+        }
+    }
+
+    /// Notes what is wanted by some policy.
+    fn subscribe(&self, links: &[Arc<Link>]) {
+        let kinds = |links: &mut dyn Iterator<Item = &Arc<Link>>| links.fold(0, |all, link| all | link.wanted);
+        self.wanted.store(kinds(&mut links.iter()), Relaxed);
+        self.with_history.store(kinds(&mut links.iter().filter(|link| link.facts & HISTORY != 0)), Relaxed);
     }
 
     async fn replace(&self, settings: &[PolicySettings]) -> Result<ReloadReport, Vec<LoadError>> {
@@ -193,12 +247,8 @@ impl Policies {
         }
         let gone = |link: &&Arc<Link>| !links.iter().any(|new: &Arc<Link>| new.stamp.name == link.stamp.name);
         report.removed = old.links.iter().filter(gone).map(|link| link.stamp.name.clone()).collect();
-        let wanted = |links: &[Arc<Link>]| links.iter().fold(0, |all, link| all | link.wanted);
-        let all = wanted(&links);
-        let remembering: Vec<_> = links.iter().filter(|link| link.facts & HISTORY != 0).cloned().collect();
-        self.chain.store(Arc::new(Chain { links }));
-        self.wanted.store(all, Relaxed);
-        self.with_history.store(wanted(&remembering), Relaxed);
+        self.chain.store(Arc::new(Chain { links: links.clone() }));
+        self.subscribe(&links);
         Ok(report)
     }
 
@@ -209,12 +259,30 @@ impl Policies {
                 && before.settings == *settings
                 && before.stamp.digest == digest::sha256(&bytes)
             {
+                self.rejected.lock().remove(&settings.name);
+                return Ok(before.clone());
+            }
+            if let Some(before) = before
+                && let Some(rejected) = self.rejected.lock().get(&settings.name)
+                && rejected.is(&bytes, settings)
+            {
+                tracing::warn!(policy = %settings.name, why = %rejected.why, "policy.still-rolled-back: change its file or its settings");
                 return Ok(before.clone());
             }
             let loaded = load::load(&self.engine, Some(Role::Ban), bytes, settings, &self.bounds).await?;
-            Link::new(&self.engine, loaded, settings, &self.bounds, &self.deps).map(Arc::new)
+            let before = before.cloned();
+            let link = Link::new(&self.engine, loaded, settings, &self.bounds, &self.deps, before)?;
+            self.rejected.lock().remove(&settings.name);
+            Ok(Arc::new(link))
         };
         load.await.map_err(|fault: super::LoadFault| fault.of(&text::line(&settings.name)))
+    }
+}
+
+impl Rejected {
+    fn is(&self, bytes: &[u8], settings: &PolicySettings) -> bool {
+        self.digest == digest::sha256(bytes)
+            && self.settings == digest::sha256(settings.settings.to_string().as_bytes())
     }
 }
 

@@ -9,8 +9,10 @@ use std::task::{Context, Poll};
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::Semaphore;
 use tokio::task::{JoinError, JoinHandle};
+use wasmtime::component::Component;
 use wasmtime::{Config, Enabled, InstanceAllocationStrategy, PoolingAllocationConfig};
 
+use super::cache::Cache;
 use super::clock::Clock;
 use crate::config::settings::{Bounds, Policies, Settings};
 
@@ -48,6 +50,7 @@ pub struct Engine {
     /// One compiler at a time: sessions need the cores.
     pub(super) compiler: Arc<Semaphore>,
     clock: Clock,
+    cache: Option<Cache>,
     guests: Handle,
     runtime: Option<Runtime>,
 }
@@ -84,14 +87,29 @@ impl Engine {
             .build()
             .map_err(|error| wrong(&error))?;
         Ok(Arc::new(Engine {
-            wasm,
             decisions: Arc::new(Semaphore::new(settings.policies.at_once)),
             keep: Arc::new(Semaphore::new(settings.policies.at_once)),
             compiler: Arc::new(Semaphore::new(1)),
             clock,
+            cache: Cache::open(&settings.server.state, &wasm, settings.policies.compiled_cache),
+            wasm,
             guests: runtime.handle().clone(),
             runtime: Some(runtime),
         }))
+    }
+
+    /// Machine code of a component: from the disk if this server has compiled it before.
+    pub(super) fn compile(&self, wasm: &[u8]) -> wasmtime::Result<Component> {
+        if let Some(cache) = &self.cache
+            && let Some(known) = cache.find(&self.wasm, wasm)
+        {
+            return Ok(known);
+        }
+        let component = Component::new(&self.wasm, wasm)?;
+        if let Some(cache) = &self.cache {
+            cache.keep(wasm, &component);
+        }
+        Ok(component)
     }
 
     /// Is this one of the threads that guests run on?

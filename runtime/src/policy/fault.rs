@@ -48,6 +48,16 @@ pub enum LoadFault {
         /// The bound.
         most: u64,
     },
+    /// So large in some way that compiling it would take minutes.
+    #[error("the component has {found} {what}, over the bound of {most}")]
+    TooComplex {
+        /// Of what there is too much.
+        what: &'static str,
+        /// How much.
+        found: usize,
+        /// The bound.
+        most: usize,
+    },
     /// No WebAssembly at all.
     #[error("this is no WebAssembly: it does not begin with the bytes `\\0asm`. Give a component (.wasm), built")]
     NotWasm,

@@ -23,6 +23,7 @@ use super::load::{self, Loaded, Role};
 use super::ruling::PolicyStamp;
 use super::status::{self, PolicyStatus, ReloadAttempt};
 use super::tally::Tally;
+use super::used::Figures;
 use super::warm::{Live, Warm};
 use super::{digest, text};
 use crate::config::settings::{Policies, PolicySettings, Settings};
@@ -240,12 +241,12 @@ impl Keying {
         let bounds = &self.settings.bounds;
         let mut live = match self.warm.take() {
             Some(mut live) => {
-                limits::arm(&mut live.store, bounds.cpu, 0);
+                limits::arm(&mut live.store, bounds.cpu, bounds.wall, 0, 0);
                 live
             }
             None => {
                 let mut store = Guest::store(engine, bounds, ());
-                limits::arm(&mut store, bounds.cpu, 0);
+                limits::arm(&mut store, bounds.cpu, bounds.wall, 0, 0);
                 let guest = self.prepared.instantiate_async(&mut store).await?;
                 Live::new(store, guest, self.settings.instance)
             }
@@ -286,7 +287,11 @@ impl Keying {
             p50_micros: self.tally.percentile(50),
             p99_micros: self.tally.percentile(99),
             suspended: self.health.is_suspended(),
+            probation: 0,
+            busy: 0,
+            used: Figures::default(),
             last_error: self.tally.last_failure(),
+            rolled_back: None,
             last_reload: None,
         }
     }

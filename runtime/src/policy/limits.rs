@@ -13,12 +13,21 @@ use crate::config::settings::Bounds;
 
 /// Handles of resources that a guest may hold: the contract has none, so this is for toolchains.
 const HANDLES_MAX: usize = 1024;
+/// Calls of WASI in one call of a guest; more end it.
+const WASI_CALLS_MAX: u32 = 10_000;
 
 /// What a store holds while a guest runs; `H` is what its host functions may use.
 pub(super) struct Guest<H> {
     limits: Limits,
     pub(super) meter: Meter,
     pub(super) host: H,
+}
+
+impl<H> Guest<H> {
+    /// Bytes of memory and elements of tables that it holds.
+    pub(super) const fn used(&self) -> (usize, usize) {
+        (self.limits.memory_used, self.limits.elements_used)
+    }
 }
 
 impl<H: Send + 'static> Guest<H> {
@@ -31,19 +40,34 @@ impl<H: Send + 'static> Guest<H> {
         store.set_hostcall_fuel(bounds.transfer_bytes);
         store.set_max_component_handles(HANDLES_MAX);
         store.epoch_deadline_callback(|mut guest| {
-            let left = guest.data_mut().meter.left();
-            Ok(if left.is_zero() { UpdateDeadline::Interrupt } else { UpdateDeadline::Continue(ticks(left)) })
+            let meter = &mut guest.data_mut().meter;
+            let until_end = meter.ends.saturating_duration_since(Instant::now());
+            if until_end.is_zero() {
+                return Err(Spent(FailureKind::Wall).into());
+            }
+            let left = meter.left();
+            Ok(if left.is_zero() {
+                UpdateDeadline::Interrupt
+            } else {
+                UpdateDeadline::Continue(ticks(left.min(until_end)))
+            })
         });
         store
     }
 }
 
-/// Gives the next call its budgets.
-pub(super) fn arm<H>(store: &mut Store<Guest<H>>, cpu: Duration, host_calls: u32) {
+/// Gives the next call its budgets. A guest that computes does not pause, so nobody can give up waiting for it
+/// while it does: it is stopped when its CPU time is used up, or after `wall` on a machine that gives it none.
+pub(super) fn arm<H>(store: &mut Store<Guest<H>>, cpu: Duration, wall: Duration, host_calls: u32, seed: u64) {
     let rough = cpu / 2;
-    store.data_mut().meter =
-        Meter { cpu: Cpu::Rough { left: rough, exact: cpu - rough, began: Instant::now() }, host_calls };
-    store.set_epoch_deadline(ticks(rough));
+    store.data_mut().meter = Meter {
+        cpu: Cpu::Rough { left: rough, exact: cpu - rough, began: Instant::now() },
+        host_calls,
+        wasi_calls: WASI_CALLS_MAX,
+        chance: seed,
+        ends: Instant::now() + wall,
+    };
+    store.set_epoch_deadline(ticks(rough.min(wall)));
 }
 
 /// Ticks after which `span` has passed for sure: the first may come at once.
@@ -55,6 +79,11 @@ fn ticks(span: Duration) -> u64 {
 pub(super) struct Meter {
     cpu: Cpu,
     host_calls: u32,
+    wasi_calls: u32,
+    /// The state of the sequence that stands for randomness.
+    chance: u64,
+    /// When the call is over, whatever is left of all else.
+    ends: Instant,
 }
 
 /// CPU time. Asking the system for it costs as much as a short call, so nearly every call is over while the
@@ -70,7 +99,13 @@ enum Cpu {
 
 impl Default for Meter {
     fn default() -> Meter {
-        Meter { cpu: Cpu::Rough { left: Duration::ZERO, exact: Duration::ZERO, began: Instant::now() }, host_calls: 0 }
+        Meter {
+            cpu: Cpu::Rough { left: Duration::ZERO, exact: Duration::ZERO, began: Instant::now() },
+            host_calls: 0,
+            wasi_calls: 0,
+            chance: 0,
+            ends: Instant::now(),
+        }
     }
 }
 
@@ -82,6 +117,29 @@ impl Meter {
     pub(super) fn host_call(&mut self) -> Result<(), Spent> {
         self.host_calls = self.host_calls.checked_sub(1).ok_or(Spent(FailureKind::HostCalls))?;
         Ok(())
+    }
+
+    /// Takes one call of WASI off its own budget: toolchains make some at start-up, whatever a policy may do.
+    ///
+    /// # Errors
+    /// `Spent`, which ends the call.
+    pub(super) fn wasi_call(&mut self) -> Result<(), Spent> {
+        self.wasi_calls = self.wasi_calls.checked_sub(1).ok_or(Spent(FailureKind::HostCalls))?;
+        Ok(())
+    }
+
+    /// The next of the sequence (splitmix64): well spread, never secret.
+    pub(super) fn chance(&mut self) -> u64 {
+        self.chance = self.chance.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.chance;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+
+    /// Host calls that are left.
+    pub(super) fn host_calls_left(&self) -> u32 {
+        self.host_calls
     }
 
     /// Awaits on behalf of the guest: time that passes so is not the guest's CPU time.
@@ -188,7 +246,7 @@ mod tests {
     #[test]
     fn w_24_a_guest_pays_for_its_own_time_only() {
         let second = Duration::from_secs(1);
-        let meter = |cpu| Meter { cpu, host_calls: 0 };
+        let meter = |cpu| Meter { cpu, ..Meter::default() };
         let began = Instant::now();
         let mut busy = meter(Cpu::Rough { left: Duration::ZERO, exact: second, began });
         assert!(busy.left() > second / 2, "from the wall clock to the thread's");

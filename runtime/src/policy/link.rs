@@ -17,13 +17,16 @@ use super::host::{self, Caller};
 use super::limits::{self, Guest};
 use super::load::Loaded;
 use super::offer::{Call, Deps, Offer};
+use super::probation::{Probation, Trial};
 use super::ruling::{Decision, PolicyStamp};
 use super::status::{self, PolicyStatus};
 use super::tally::Tally;
 use super::text;
 use super::trace::Trace;
+use super::used::Used;
 use super::verdict::Verdict;
 use super::warm::{Live, Warm};
+use super::wasi;
 use crate::config::settings::{Mode, Policies, PolicySettings};
 use crate::moment::Moment;
 use crate::waits::{self, Wait};
@@ -44,6 +47,8 @@ pub(super) struct Link {
     permits: Semaphore,
     health: Health,
     tally: Tally,
+    probation: Probation<Link>,
+    used: Used,
     failure_log_interval: Duration,
 }
 
@@ -54,12 +59,13 @@ impl Link {
         settings: &PolicySettings,
         policies: &Policies,
         deps: &Deps,
+        before: Option<Arc<Link>>,
     ) -> Result<Link, LoadFault> {
         let refused = |error: wasmtime::Error| LoadFault::Refused(text::line(&format!("{error:#}")));
         let mut linker = Linker::new(&engine.wasm);
         host::link(&mut linker, &settings.grants.iter().copied().collect()).map_err(refused)?;
         // All that is left are WASI's: they exist, and grant nothing.
-        linker.define_unknown_imports_as_traps(&loaded.component).map_err(refused)?;
+        wasi::link(&mut linker, &engine.wasm, &loaded.component).map_err(refused)?;
         let prepared = linker.instantiate_pre(&loaded.component).map_err(refused)?;
         Ok(Link {
             stamp: Arc::new(PolicyStamp {
@@ -78,6 +84,8 @@ impl Link {
             permits: Semaphore::new(settings.bounds.at_once),
             health: Health::new(settings.bounds.suspend_after, settings.bounds.suspend_for),
             tally: Tally::new(),
+            probation: Probation::new(before, policies.probation, policies.probation_failures),
+            used: Used::default(),
             failure_log_interval: policies.failure_log_interval,
             settings: settings.clone(),
         })
@@ -108,10 +116,15 @@ impl Link {
                     tracing::info!(policy = %self.stamp.name, "policy.resumed: its trial went well");
                 }
                 self.record(&verdict);
+                self.tried(false);
                 Some(verdict)
             }
             Err(failure) => {
                 self.failed(&failure);
+                // Being busy is the load's fault, not the policy's.
+                if failure.kind != FailureKind::Busy {
+                    self.tried(true);
+                }
                 None
             }
         }
@@ -129,7 +142,7 @@ impl Link {
         let turn = waits::for_at_most(left(), Wait::Ruling, self.permits.acquire()).await.map_err(late)?;
         let began = Instant::now();
         let wall = self.settings.bounds.wall.min(left());
-        let answer = waits::for_at_most(wall, Wait::Ruling, catching(self.call(engine, event))).await;
+        let answer = waits::for_at_most(wall, Wait::Ruling, catching(self.call(engine, event, wall))).await;
         self.tally.call(began.elapsed());
         drop(turn);
         let (verdict, trace) = match answer {
@@ -145,24 +158,32 @@ impl Link {
         Ok(verdict)
     }
 
-    async fn call(&self, engine: &Engine, event: &wit::Event) -> wasmtime::Result<(wit::Verdict, Trace)> {
+    async fn call(
+        &self,
+        engine: &Engine,
+        event: &wit::Event,
+        wall: Duration,
+    ) -> wasmtime::Result<(wit::Verdict, Trace)> {
         let bounds = &self.settings.bounds;
         let now = Moment::from_millis(event.at);
+        let seed = self.settings.random_seed ^ event.at.rotate_left(32) ^ event.connection;
         let mut live = match self.warm.take() {
             Some(mut live) => {
                 live.store.data_mut().host.now = now;
-                limits::arm(&mut live.store, bounds.cpu, bounds.host_calls);
+                limits::arm(&mut live.store, bounds.cpu, wall, bounds.host_calls, seed);
                 live
             }
             None => {
                 let mut store =
                     Guest::store(engine, bounds, Call { now, offer: self.offer.clone(), trace: Trace::default() });
-                limits::arm(&mut store, bounds.cpu, bounds.host_calls);
+                limits::arm(&mut store, bounds.cpu, wall, bounds.host_calls, seed);
                 let guest = self.prepared.instantiate_async(&mut store).await?;
                 Live::new(store, guest, self.settings.instance)
             }
         };
-        let verdict = live.guest.portcullis_policy_ban_guest().call_evaluate(&mut live.store, event).await?;
+        let answer = live.guest.portcullis_policy_ban_guest().call_evaluate(&mut live.store, event).await;
+        self.used.note(live.store.data(), bounds);
+        let verdict = answer?;
         let trace = std::mem::take(&mut live.store.data_mut().host.trace);
         self.warm.give_back(live);
         Ok((verdict, trace))
@@ -200,6 +221,43 @@ impl Link {
         }
     }
 
+    /// One more answer on probation.
+    fn tried(&self, failed: bool) {
+        let p50 =
+            |before: &Link| (self.tally.percentile(50), before.tally.percentile(50), before.tally.calls.load(Relaxed));
+        let (policy, digest) = (&self.stamp.name, &self.stamp.digest);
+        match self.probation.answered(failed, p50) {
+            Trial::Goes => {}
+            Trial::Passed => tracing::info!(%policy, %digest, "policy.probation-passed"),
+            Trial::Failed => {
+                let (p50_micros, failure) = (self.tally.percentile(50), self.tally.last_failure());
+                tracing::error!(
+                    %policy,
+                    %digest,
+                    p50_micros,
+                    failure = failure.as_deref(),
+                    "policy.rolled-back: it failed behind its swap; the one before is in force again"
+                );
+            }
+        }
+    }
+
+    /// It failed its probation.
+    pub(super) fn is_condemned(&self) -> bool {
+        self.probation.is_condemned()
+    }
+
+    /// The one before, if this one failed its probation.
+    pub(super) fn replacement(&self) -> Option<Arc<Link>> {
+        self.probation.before().filter(|_| self.probation.is_condemned())
+    }
+
+    /// Why it had to go.
+    pub(super) fn disgrace(&self) -> String {
+        let why = self.tally.last_failure().unwrap_or_else(|| "it was far slower than the one before".to_owned());
+        format!("rolled back after its swap: {why}")
+    }
+
     pub(super) fn status(&self) -> PolicyStatus {
         PolicyStatus {
             name: self.stamp.name.clone(),
@@ -221,7 +279,11 @@ impl Link {
             p50_micros: self.tally.percentile(50),
             p99_micros: self.tally.percentile(99),
             suspended: self.health.is_suspended(),
+            probation: self.probation.left(),
+            busy: self.settings.bounds.at_once.saturating_sub(self.permits.available_permits()),
+            used: self.used.read(&self.settings.bounds, self.offer.dropped_lines()),
             last_error: self.tally.last_failure(),
+            rolled_back: None,
             last_reload: None,
         }
     }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
+use tokio::sync::OwnedSemaphorePermit;
 use wasmtime::Store;
 use wasmtime::component::{Component, Instance, Linker};
 
@@ -15,7 +16,7 @@ use super::engine::Engine;
 use super::fault::{LoadError, LoadFault};
 use super::host::INTERFACES;
 use super::limits::{self, Guest};
-use super::{digest, snapshot, source, text};
+use super::{digest, shape, snapshot, source, text, wasi};
 use crate::config::settings::{Bounds, Grant, Policies, PolicySettings};
 use crate::waits::{self, Wait};
 
@@ -56,7 +57,6 @@ pub struct Inspection {
 /// Names that tell the contract.
 const PACKAGE: &str = "portcullis:policy/";
 const TYPES: &str = "portcullis:policy/types";
-const WASI: &str = "wasi:";
 /// Memory that reading a guest's memory takes of the guest itself: a page for each.
 const READING_BYTES: usize = 4 * 65_536;
 
@@ -78,7 +78,7 @@ pub(super) async fn load(
     settings: &PolicySettings,
     policies: &Policies,
 ) -> Result<Loaded, LoadFault> {
-    let turn = engine.compiler.clone().acquire_owned().await.map_err(|_| LoadFault::Crashed)?;
+    let turn = turn(engine, policies).await?;
     let (own, settings, limits) = (engine.clone(), settings.clone(), policies.clone());
     bounded(engine, policies, move || {
         // A compiler cannot be interrupted: whoever gave up waiting still holds the turn.
@@ -99,7 +99,7 @@ pub async fn inspect(
 ) -> Result<Inspection, LoadError> {
     let inspected = async {
         let bytes = fetch(engine, settings, policies).await?;
-        let turn = engine.compiler.clone().acquire_owned().await.map_err(|_| LoadFault::Crashed)?;
+        let turn = turn(engine, policies).await?;
         let (own, bounds, limits) = (engine.clone(), settings.bounds.clone(), policies.clone());
         bounded(engine, policies, move || {
             let _turn = turn;
@@ -111,7 +111,9 @@ pub async fn inspect(
 }
 
 fn look(engine: &Engine, bytes: &[u8], bounds: &Bounds, policies: &Policies) -> Result<Inspection, LoadFault> {
-    let component = Component::new(&engine.wasm, &component_of(bytes)?).map_err(refused)?;
+    let component_bytes = component_of(bytes)?;
+    shape::check(&component_bytes)?;
+    let component = engine.compile(&component_bytes).map_err(refused)?;
     let (imports, exports) = names(engine, &component);
     let role = role_of(&exports)?;
     let description = block_on(async {
@@ -142,6 +144,15 @@ pub async fn check(
     loaded.await.map(|loaded| loaded.description).map_err(|fault| fault.of(&settings.name))
 }
 
+/// One compiler at a time. One that cannot be interrupted may still hold the turn of an earlier load.
+async fn turn(engine: &Engine, policies: &Policies) -> Result<OwnedSemaphorePermit, LoadFault> {
+    let turn = engine.compiler.clone().acquire_owned();
+    match waits::for_at_most(policies.load_deadline, Wait::Ruling, turn).await {
+        Ok(turn) => turn.map_err(|_| LoadFault::Crashed),
+        Err(_timed_out) => Err(LoadFault::TooSlow(policies.load_deadline)),
+    }
+}
+
 async fn bounded<T: Send + 'static>(
     engine: &Engine,
     policies: &Policies,
@@ -162,11 +173,12 @@ fn prepare(
     policies: &Policies,
 ) -> Result<Loaded, LoadFault> {
     let component_bytes = component_of(bytes)?;
+    shape::check(&component_bytes)?;
     let (context, readable) = snapshot::instrument(&component_bytes).map_err(|fault| {
         // What is no component at all is better told in the engine's words.
         Component::new(&engine.wasm, &component_bytes).err().map_or(fault, refused)
     })?;
-    let component = Component::new(&engine.wasm, &readable).map_err(refused)?;
+    let component = engine.compile(&readable).map_err(refused)?;
     let (imports, exports) = names(engine, &component);
     let role = match role {
         Some(role) => check_exports(role, &exports).map(|()| role)?,
@@ -182,7 +194,7 @@ fn prepare(
         let configured = snapshot::take(&context, &mut probe.store, probe.instance).await?;
         Ok((description, configured))
     })?;
-    let component = Component::new(&engine.wasm, &configured).map_err(refused)?;
+    let component = engine.compile(&configured).map_err(refused)?;
     component.initialize_copy_on_write_image().map_err(refused)?;
     Ok(Loaded {
         component,
@@ -250,7 +262,7 @@ fn check_imports(role: Role, imports: &[String], exports: &[String], grants: &[G
     let versioned = |name: &str| format!("{name}@{}", contract::KNOWN);
     let grant_of =
         |import: &str| INTERFACES.iter().find(|(_, name)| versioned(name) == import).map(|(grant, _)| *grant);
-    let harmless = |import: &str| import == versioned(TYPES) || import.starts_with(WASI);
+    let harmless = |import: &str| import == versioned(TYPES) || import.starts_with(wasi::PREFIX);
     let unknown: Vec<String> =
         imports.iter().filter(|name| !harmless(name) && grant_of(name).is_none()).cloned().collect();
     if !unknown.is_empty() {
@@ -290,11 +302,13 @@ impl Probe {
         policies: &Policies,
     ) -> Result<Probe, LoadFault> {
         let mut linker = Linker::new(&engine.wasm);
+        wasi::link(&mut linker, &engine.wasm, component).map_err(refused)?;
+        // Its own interfaces are there, and may not be called yet.
         linker.define_unknown_imports_as_traps(component).map_err(refused)?;
         let pre = linker.instantiate_pre(component).map_err(refused)?;
         let bounds = Bounds { memory: bounds.memory.saturating_add(READING_BYTES), ..bounds.clone() };
         let mut store = Guest::store(engine, &bounds, ());
-        limits::arm(&mut store, share(policies), 0);
+        limits::arm(&mut store, share(policies), policies.load_deadline, 0, 0);
         let instance = pre.instantiate_async(&mut store).await.map_err(|error| failed("start", error))?;
         let guest = match role {
             Role::Ban => Asked::Ban(v0_1::ban::BanPolicy::new(&mut store, &instance).map_err(refused)?),
@@ -304,7 +318,7 @@ impl Probe {
     }
 
     async fn describe(&mut self, policies: &Policies) -> Result<Description, LoadFault> {
-        limits::arm(&mut self.store, share(policies), 0);
+        limits::arm(&mut self.store, share(policies), policies.load_deadline, 0, 0);
         let description = match &self.guest {
             Asked::Ban(guest) => guest.portcullis_policy_ban_guest().call_describe(&mut self.store).await,
             Asked::Key(guest) => guest.portcullis_policy_key_guest().call_describe(&mut self.store).await,
@@ -313,7 +327,7 @@ impl Probe {
     }
 
     async fn configure(&mut self, settings: &str, policies: &Policies) -> Result<(), LoadFault> {
-        limits::arm(&mut self.store, share(policies), 0);
+        limits::arm(&mut self.store, share(policies), policies.load_deadline, 0, 0);
         let host = v0_1::host_info(&HOST);
         let answer = match &self.guest {
             Asked::Ban(guest) => {

@@ -4,6 +4,7 @@
 //! know: sockets, FTP, the ledger's files. The only room that names wasmtime.
 
 mod builtin;
+mod cache;
 mod catching;
 pub mod chain;
 mod clock;
@@ -21,17 +22,21 @@ mod limits;
 mod link;
 pub mod load;
 pub mod offer;
+mod probation;
 pub mod reload;
 pub mod ruling;
 mod series;
+mod shape;
 mod snapshot;
 mod source;
 pub mod status;
 mod tally;
 mod text;
 mod trace;
+mod used;
 mod verdict;
 mod warm;
+mod wasi;
 
 pub use chain::Policies;
 pub use describe::Description;
@@ -44,3 +49,4 @@ pub use reload::{Watcher, file_of};
 pub use ruling::{BanOrder, Decision, LiftOrder, PolicyStamp, Ruling};
 pub use series::Metric;
 pub use status::{PolicyStatus, ReloadAttempt, ReloadReport};
+pub use used::Figures;

@@ -8,7 +8,8 @@ use parking_lot::Mutex;
 use super::entries::Entries;
 use super::series::Series;
 use super::trace::Trace;
-use crate::config::settings::PolicySettings;
+use super::wasi::Surroundings;
+use crate::config::settings::{Grant, PolicySettings};
 use crate::ledger::{Ban, Subject};
 use crate::moment::Moment;
 use crate::net::Networks;
@@ -36,6 +37,7 @@ pub(super) struct Offer {
     pub(super) entries: Entries,
     pub(super) bans: FindBan,
     pub(super) networks: Arc<Networks>,
+    has_clock: bool,
     pub(super) series: Mutex<Series>,
     lines: Mutex<Lines>,
 }
@@ -53,14 +55,25 @@ impl Offer {
             },
             bans: deps.bans.clone(),
             networks: deps.networks.clone(),
+            has_clock: settings.grants.contains(&Grant::Clock),
             series: Mutex::new(Series::new(settings.bounds.metric_series)),
             lines: Mutex::new(Lines::new(settings.bounds.log_lines)),
         }
     }
 
+    /// Lines that were dropped since the policy was loaded.
+    pub(super) fn dropped_lines(&self) -> u64 {
+        self.lines.lock().dropped_ever
+    }
+
     /// May one more line be written now? Lines that were dropped before are told first, in one line.
     pub(super) fn may_write(&self) -> bool {
-        let (granted, dropped) = self.lines.lock().take(Instant::now());
+        let (granted, dropped) = {
+            let mut lines = self.lines.lock();
+            let answer = lines.take(Instant::now());
+            lines.dropped_ever += u64::from(!answer.0);
+            answer
+        };
         if dropped > 0 {
             tracing::warn!(policy = %self.name, dropped, "policy.log-lines-dropped: over `bounds.log-lines`");
         }
@@ -76,17 +89,24 @@ pub(super) struct Call {
     pub(super) trace: Trace,
 }
 
+impl Surroundings for Call {
+    fn time(&self) -> Moment {
+        if self.offer.has_clock { self.now } else { Moment::from_millis(0) }
+    }
+}
+
 /// A budget of lines for each second.
 struct Lines {
     most: u32,
     left: u32,
     dropped: u32,
+    dropped_ever: u64,
     since: Option<Instant>,
 }
 
 impl Lines {
     const fn new(most: u32) -> Lines {
-        Lines { most, left: most, dropped: 0, since: None }
+        Lines { most, left: most, dropped: 0, dropped_ever: 0, since: None }
     }
 
     /// Whether a line is granted, and how many were dropped in the second that has ended.
@@ -94,7 +114,7 @@ impl Lines {
         let mut told = 0;
         if self.since.is_none_or(|since| now.duration_since(since) >= Duration::from_secs(1)) {
             told = self.dropped;
-            *self = Lines { since: Some(now), ..Lines::new(self.most) };
+            *self = Lines { since: Some(now), dropped_ever: self.dropped_ever, ..Lines::new(self.most) };
         }
         match self.left.checked_sub(1) {
             Some(left) => {

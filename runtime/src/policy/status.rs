@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::series::Metric;
+use super::used::Figures;
 use crate::config::settings::{Instance, Mode, Source};
 use crate::moment::Moment;
 
@@ -48,8 +49,20 @@ pub struct PolicyStatus {
     pub p99_micros: f64,
     /// It failed too often in a row and is left alone.
     pub suspended: bool,
+    /// Answers until it has passed its probation behind a swap; 0: it is not on probation.
+    #[serde(default)]
+    pub probation: u32,
+    /// Calls under way.
+    #[serde(default)]
+    pub busy: usize,
+    /// What it has used of its bounds.
+    #[serde(default)]
+    pub used: Figures,
     /// Its last failure.
     pub last_error: Option<String>,
+    /// Why what came after it is not in force: it failed its probation.
+    #[serde(default)]
+    pub rolled_back: Option<String>,
     /// The last attempt to load it anew.
     pub last_reload: Option<ReloadAttempt>,
 }

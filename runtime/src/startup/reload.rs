@@ -45,7 +45,7 @@ pub struct Reload {
 /// Keys that go live; of all others a change is told and waits for a restart.
 const LIVE: [&str; 3] = ["policy.", "policies.", "keys."];
 /// Of these, what sizes the engine.
-const FIXED: [&str; 9] = [
+const FIXED: [&str; 13] = [
     "policies.deadline",
     "policies.at-once",
     "policies.threads",
@@ -55,6 +55,10 @@ const FIXED: [&str; 9] = [
     "policies.longest-delay",
     "policies.bans-per-verdict",
     "policies.remembered-keys",
+    "policies.compiled-cache",
+    "policies.history",
+    "policies.probation",
+    "policies.probation-failures",
 ];
 
 impl Reload {

@@ -1,11 +1,15 @@
 //! Whatever a guest does, it is answered in time, counted, and nothing of it is carried out.
 
+#![expect(clippy::disallowed_methods, reason = "a test is slow on purpose, and gives up in the middle")]
+
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use portcullis::events::Kind;
-use portcullis::policy::{Decision, Ruling};
+use portcullis::policy::{Decision, Deps, Engine, Policies, Ruling};
+use portcullis::store::{Key, StoreError, Swap, Versioned};
 
-use super::fixture::{event, hostile, load, row};
+use super::fixture::{deps, event, hostile, load, row, settings};
 
 /// The words of the failure that a mode ends in.
 async fn failure_of(mode: &str, more: &str) -> String {
@@ -132,4 +136,114 @@ async fn w_01_busy_guests_do_not_hold_the_callers_threads() {
         turns += 1;
     }
     assert!(turns > 100, "{turns}");
+}
+
+#[tokio::test]
+async fn w_01_w_06_misdeeds_in_memory_management_are_failures() {
+    for (mode, words) in [
+        ("realloc-loop", "bounds.cpu"),
+        ("realloc-outside", "trapped"),
+        ("realloc-host-call", "trapped"),
+        ("post-return-loop", "bounds.cpu"),
+    ] {
+        let text = hostile(mode, "bounds = { cpu = '100ms', wall = '20s' }");
+        let policies = load(&format!("[policies]\ndeadline = '20s'\n{text}")).await;
+        assert_eq!(policies.decide(&event(Kind::Connect)).await, Ruling::default(), "{mode}");
+        let error = row(&policies).last_error.expect(mode);
+        assert!(error.contains(words), "{mode}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn w_01_w_24_a_guest_that_computes_is_stopped_by_the_clock_on_the_wall_too() {
+    let text = hostile("loop", "bounds = { cpu = '10s', wall = '100ms' }");
+    let policies = load(&format!("[policies]\ndeadline = '20s'\n{text}")).await;
+    let started = Instant::now();
+    assert_eq!(policies.decide(&event(Kind::Connect)).await, Ruling::default());
+    assert!(started.elapsed() < Duration::from_secs(8), "{:?}", started.elapsed());
+    let error = row(&policies).last_error.expect("an error");
+    assert!(error.contains("bounds.wall"), "{error}");
+}
+
+#[tokio::test]
+async fn w_17_a_counter_for_each_address_ends_in_one_overflow() {
+    let policies = load(&hostile("metric-flood", "bounds = { cpu = '2s', host-calls = 10000, wall = '5s' }")).await;
+    policies.decide(&event(Kind::Connect)).await;
+    let told = row(&policies);
+    assert!(told.last_error.is_some_and(|error| error.contains("host-calls")));
+    assert_eq!(told.metrics.len(), 101, "a hundred series and the overflow");
+    let policies = load(&hostile("metric-each", "bounds = { cpu = '1s' }")).await;
+    policies.decide(&event(Kind::Connect)).await;
+    let names: Vec<String> = row(&policies).metrics.iter().map(|metric| metric.name.clone()).collect();
+    assert_eq!(names, ["seen", "_overflow"]);
+}
+
+/// A store that answers after ten seconds.
+#[derive(Debug)]
+struct Asleep;
+
+#[async_trait::async_trait]
+impl portcullis::store::Store for Asleep {
+    async fn get_many(&self, _: &[Key]) -> Result<Vec<Option<Vec<u8>>>, StoreError> {
+        Err(sleep().await)
+    }
+    async fn get_each(&self, keys: &[Key]) -> Vec<Result<Option<Vec<u8>>, StoreError>> {
+        let error = sleep().await;
+        keys.iter().map(|_| Err(error.clone())).collect()
+    }
+    async fn get_versioned(&self, _: &Key) -> Result<Option<Versioned>, StoreError> {
+        Err(sleep().await)
+    }
+    async fn set(&self, _: &Key, _: &[u8], _: Option<Duration>) -> Result<(), StoreError> {
+        Err(sleep().await)
+    }
+    async fn add(&self, _: &Key, _: &[u8], _: Option<Duration>) -> Result<bool, StoreError> {
+        Err(sleep().await)
+    }
+    async fn delete(&self, _: &Key) -> Result<bool, StoreError> {
+        Err(sleep().await)
+    }
+    async fn increment(&self, _: &Key, _: u64, _: Option<Duration>) -> Result<u64, StoreError> {
+        Err(sleep().await)
+    }
+    async fn compare_and_swap(&self, _: &Key, _: &[u8], _: u64, _: Option<Duration>) -> Result<Swap, StoreError> {
+        Err(sleep().await)
+    }
+    fn health(&self) -> portcullis::store::Health {
+        portcullis::store::Health::default()
+    }
+}
+
+async fn sleep() -> StoreError {
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    StoreError::Unavailable("asleep".into())
+}
+
+#[tokio::test]
+async fn w_07_w_10_a_store_that_sleeps_holds_nobody_and_every_slot_comes_back() {
+    for instance in ["'fresh'", "{ warm = 100 }"] {
+        let text =
+            hostile("slow", &format!("instance = {instance}\nbounds = {{ wall = '200ms', suspend-after = 1000 }}"));
+        let settings = settings(&text);
+        let engine = Engine::start(&settings).expect("an engine");
+        let policies =
+            Policies::load(engine, &settings, Deps { store: Arc::new(Asleep), ..deps() }).await.expect("loads");
+        let started = Instant::now();
+        assert_eq!(policies.decide(&event(Kind::Connect)).await, Ruling::default());
+        assert!(started.elapsed() < Duration::from_secs(5), "the wall deadline holds: {:?}", started.elapsed());
+        assert!(row(&policies).last_error.is_some_and(|error| error.contains("bounds.wall")));
+        // Whoever asked has gone: the call ends with it.
+        for _ in 0..100 {
+            let asked = event(Kind::Connect);
+            let gone = tokio::time::timeout(Duration::from_millis(1), policies.decide(&asked)).await;
+            assert!(gone.is_err());
+        }
+        let end = Instant::now() + Duration::from_secs(20);
+        while row(&policies).busy > 0 && Instant::now() < end {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(row(&policies).busy, 0, "{instance}");
+        let error = row(&policies).last_error.expect("an error");
+        assert!(!error.contains("enter"), "no instance is entered again: {error}");
+    }
 }

@@ -95,3 +95,17 @@ async fn a_bad_key_policy_leaves_the_old_one_in_force() {
     assert!(keys.status().last_reload.expect("an attempt").error.is_some());
     assert!(!keys.reload(&settings.keys).await.expect("the same"));
 }
+
+#[tokio::test]
+async fn w_19_one_key_for_everything_still_keeps_purposes_and_owners_apart() {
+    let source = hostile_file().display().to_string();
+    let (_, keys) = loaded(&format!("[keys]\nsource = 'file:{source}'\nsettings = {{ mode = 'keys-same' }}\n")).await;
+    let host = Subject::parse("192.0.2.7").expect("host");
+    let entry_of = |policy: &str| Purpose::Entry { policy: policy.into(), key: "ta".into() };
+    let mut all = Vec::new();
+    for purpose in [entry_of("p"), entry_of("q"), entry_of("_history"), Purpose::StoreBan(host, Reach::Site)] {
+        all.extend(keys.derive(&purpose).await.iter().map(|key| key.as_str().to_owned()));
+    }
+    assert_eq!(all.len(), 4, "{all:?}");
+    assert_eq!(all.iter().collect::<std::collections::BTreeSet<_>>().len(), 4, "{all:?}");
+}

@@ -2,6 +2,7 @@
 
 mod bounds;
 mod chain;
+mod crafted;
 mod fixture;
 mod keys;
 mod load;

@@ -88,3 +88,72 @@ async fn f_19_a_file_that_changed_is_told_once_and_a_touch_is_not() {
     std::fs::remove_file(&file).expect("removed");
     tokio::time::timeout(wait, watcher.changed()).await.expect("a removal");
 }
+
+#[tokio::test]
+async fn w_23_a_policy_that_fails_behind_its_swap_is_rolled_back_and_not_tried_again() {
+    let bounds = "bounds = { cpu = '1s', suspend-after = 1000 }";
+    let policies = load(&hostile("refuse", bounds)).await;
+    let good = row(&policies);
+    let bad = settings(&hostile("trap", bounds)).chain;
+    policies.reload(&bad).await.expect("it loads well enough");
+    assert!(row(&policies).probation > 0);
+    for _ in 0..5 {
+        assert_eq!(policies.decide(&event(Kind::Connect)).await.decision, Decision::Pass);
+    }
+    // The fifth failure was the last.
+    assert!(matches!(policies.decide(&event(Kind::Connect)).await.decision, Decision::Refuse { .. }));
+    let told = row(&policies);
+    assert_eq!((&told.settings_digest, told.since), (&good.settings_digest, good.since));
+    assert!(told.rolled_back.is_some_and(|why| why.contains("trapped")));
+    // The same again is not tried again.
+    let report = policies.reload(&bad).await.expect("reloaded");
+    assert_eq!(report.kept, ["hostile"]);
+    assert!(matches!(policies.decide(&event(Kind::Connect)).await.decision, Decision::Refuse { .. }));
+    // Another is.
+    policies.reload(&settings(&hostile("allow", bounds)).chain).await.expect("reloaded");
+    assert_eq!(policies.decide(&event(Kind::Connect)).await.decision, Decision::Allow);
+    assert_eq!(row(&policies).rolled_back, None);
+}
+
+#[tokio::test]
+async fn a_policy_that_passes_its_probation_stays_whatever_comes_later() {
+    let more = "bounds = { cpu = '1s', suspend-after = 1000 }";
+    let short = |mode: &str| format!("[policies]\nprobation = 3\n{}", hostile(mode, more));
+    let policies = load(&short("refuse")).await;
+    policies.reload(&settings(&short("allow")).chain).await.expect("reloaded");
+    for _ in 0..4 {
+        assert_eq!(policies.decide(&event(Kind::Connect)).await.decision, Decision::Allow);
+    }
+    assert_eq!(row(&policies).probation, 0);
+}
+
+#[tokio::test]
+async fn w_22_a_storm_of_reloads_compiles_one_at_a_time_and_the_last_one_counts() {
+    let more = "bounds = { cpu = '1s' }";
+    let policies = load(&hostile("refuse", more)).await;
+    let chains: Vec<_> = ["allow", "refuse"].map(|mode| settings(&hostile(mode, more)).chain).into();
+    let mut storm = Vec::new();
+    for at in 0..12 {
+        let (policies, chain) = (Arc::clone(&policies), chains[at % 2].clone());
+        storm.push(tokio::spawn(async move { policies.reload(&chain).await.map(|_| ()) }));
+    }
+    for _ in 0..200 {
+        assert_ne!(policies.decide(&event(Kind::Connect)).await.decision, Decision::Pass);
+    }
+    for reload in storm {
+        reload.await.expect("no crash").expect("each is a good one");
+    }
+    policies.reload(&chains[0]).await.expect("reloaded");
+    assert_eq!(policies.decide(&event(Kind::Connect)).await.decision, Decision::Allow);
+}
+
+#[tokio::test]
+async fn w_22_settings_that_the_schema_no_longer_takes_leave_the_old_policy_in_force() {
+    let policies = load(&hostile("refuse", "bounds = { cpu = '1s' }")).await;
+    let mut chain = settings(&hostile("refuse", "bounds = { cpu = '1s' }")).chain;
+    chain[0].settings = serde_json::json!({ "mode": 7 });
+    let errors = policies.reload(&chain).await.expect_err("refused");
+    assert!(errors[0].to_string().contains("settings.mode"), "{}", errors[0]);
+    assert!(matches!(policies.decide(&event(Kind::Connect)).await.decision, Decision::Refuse { .. }));
+    assert!(row(&policies).last_reload.and_then(|last| last.error).is_some());
+}
