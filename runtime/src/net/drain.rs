@@ -35,6 +35,9 @@ impl StopSignals {
     /// # Errors
     /// When the process may not handle signals.
     pub fn catch() -> std::io::Result<StopSignals> {
+        // Under `ulimit -f` a write beyond the limit would end the process. Once caught, it is an error of
+        // that write alone.
+        let _caught = signal(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw()))?;
         Ok(StopSignals { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
     }
 }
