@@ -97,6 +97,8 @@ pub(super) struct Marks {
     pub(super) restart: u64,
     /// RNFR
     pub(super) rename_from: Option<VirtualPath>,
+    /// Its transfer broke.
+    pub(super) broken: bool,
 }
 
 /// What is awaited; a transfer may run besides.

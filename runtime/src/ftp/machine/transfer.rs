@@ -89,6 +89,10 @@ pub(in crate::ftp) fn abor(desk: &mut Desk<'_>, _: &str) {
     if let Some(running) = desk.transfer {
         running.aborting = true;
         desk.out.push(Effect::AbortTransfer);
+    } else if desk.marks.broken {
+        // The client closed the data connection first and then said why. It expects the answer to an ABOR
+        // behind the 426, whichever of the two came first.
+        desk.say(Reply::abor_done());
     } else if desk.drop_data() {
         desk.say(Reply::abor_closed_data());
     } else {
@@ -118,6 +122,12 @@ pub(super) fn done(machine: &mut Machine, end: TransferEnd, out: &mut Effects) {
     });
     if running.aborting {
         out.say(if end == TransferEnd::Complete { Reply::abor_nothing() } else { Reply::abor_done() });
+    }
+    if end == TransferEnd::Broken
+        && !running.aborting
+        && let Login::In(session) = &mut machine.login
+    {
+        session.marks.broken = true;
     }
     if machine.quitting {
         machine.end(Ending::Quit, out);

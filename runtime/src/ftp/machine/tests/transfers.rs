@@ -141,6 +141,16 @@ fn t_40_abor_ends_the_transfer_and_has_its_own_reply() {
 }
 
 #[test]
+fn t_40_abor_behind_a_data_connection_that_its_client_closed_first() {
+    let mut world = World::logged_in();
+    world.start_transfer("RETR f");
+    ready(&mut world, None);
+    assert!(done(&mut world, TransferEnd::Broken).starts_with("426 "));
+    assert_eq!(world.send("ABOR"), "226 ABOR command successful.\r\n");
+    assert_eq!(world.send("ABOR"), "225 No transfer to abort.\r\n");
+}
+
+#[test]
 fn t_40_abor_that_comes_too_late_and_abor_twice() {
     let mut world = World::logged_in();
     world.start_transfer("RETR f");
