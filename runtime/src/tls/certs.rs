@@ -9,8 +9,10 @@ use std::path::{Path, PathBuf};
 use rcgen::{CertificateParams, DnType, ExtendedKeyUsagePurpose, KeyPair};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use time::{Duration, OffsetDateTime};
 
 use crate::config::settings::{Host, Tls};
+use crate::moment::Moment;
 
 /// A certificate or key that cannot be used. Each text names the setting and what to do.
 #[derive(Debug, thiserror::Error)]
@@ -137,12 +139,20 @@ impl Identity {
         let mut params = CertificateParams::new(names.chain(specified).collect::<Vec<_>>()).map_err(failed)?;
         params.distinguished_name.push(DnType::CommonName, "Portcullis, self-signed");
         params.extended_key_usages.push(ExtendedKeyUsagePurpose::ServerAuth);
+        // People look at these dates before they trust it, and clients show years with two digits.
+        let today = OffsetDateTime::from_unix_timestamp(i64::try_from(Moment::now().seconds()).unwrap_or_default())
+            .unwrap_or(OffsetDateTime::UNIX_EPOCH);
+        params.not_before = today - Duration::DAY;
+        params.not_after = today + VALID;
         let key = KeyPair::generate().map_err(failed)?;
         let certificate = params.self_signed(&key).map_err(failed)?;
         write_new(&self.key, 0o600, &key.serialize_pem())?;
         write_new(&self.certificate, 0o644, &certificate.pem())
     }
 }
+
+/// Ten years: nobody is there to renew it.
+const VALID: Duration = Duration::days(3650);
 
 /// The certificates of a PEM file, at least one.
 pub(super) fn chain(setting: &str, file: &Path) -> Result<Vec<CertificateDer<'static>>, CertError> {
