@@ -169,6 +169,11 @@ impl Client {
         Some(Reply { code, lines })
     }
 
+    /// The next reply, however long it takes; `None` when the connection ended.
+    pub async fn await_reply(&mut self) -> Option<Reply> {
+        self.next_reply().await
+    }
+
     /// The next reply; `None` when the connection ended.
     pub async fn try_reply(&mut self) -> Option<Reply> {
         deadline::within(SOON, "a reply or the end of the connection", self.next_reply()).await
@@ -248,6 +253,15 @@ impl Client {
         self.wire = Wire::Protected(Box::new(stream));
         self.tls = Some(Arc::clone(config));
         Ok(())
+    }
+
+    /// Breaks the connection off with a reset, as a machine that went away does.
+    pub fn reset(self) {
+        match &self.wire {
+            Wire::Plain(stream) => linger_not(stream),
+            Wire::Protected(stream) => linger_not(stream.get_ref().0),
+            Wire::None => {}
+        }
     }
 
     /// USER and PASS; the last reply.
@@ -400,13 +414,12 @@ impl Data {
         };
     }
 
-    /// Ends it as a crash does: by a reset.
+    /// Breaks the connection off with a reset.
     pub fn reset(self) {
-        let stream = match self {
-            Data::Clear(stream) => stream,
-            Data::Protected(stream) => stream.into_inner().0,
-        };
-        rustix::net::sockopt::set_socket_linger(&stream, Some(std::time::Duration::ZERO)).expect("an option");
+        match &self {
+            Data::Clear(stream) => linger_not(stream),
+            Data::Protected(stream) => linger_not(stream.get_ref().0),
+        }
     }
 
     /// Whether the handshake resumed an earlier session.
@@ -416,6 +429,11 @@ impl Data {
             Data::Protected(stream) => stream.get_ref().1.handshake_kind() == Some(HandshakeKind::Resumed),
         }
     }
+}
+
+/// The next close is a reset.
+fn linger_not(stream: &TcpStream) {
+    rustix::net::sockopt::set_socket_linger(stream, Some(std::time::Duration::ZERO)).expect("a socket lingers not");
 }
 
 /// Connects from an address of loopback.

@@ -11,6 +11,11 @@ pub const USER: &str = "demo";
 /// Its password.
 pub const PASSWORD: &str = "Correct-Horse-7-Battery";
 
+/// Another, whose hash costs next to nothing: for tests of many logins whose subject is something else.
+pub const CHEAP_PASSWORD: &str = "open-sesame";
+const CHEAP_HASH: &str =
+    "$argon2id$v=19$m=8,t=1,p=1$uq4lcVhZta6WHtoktOj1zg$Lqf58Z1hcloEca4VoELdZ/Aka9sSDEaNiNsqadf9w1s";
+
 /// A configuration that can still change.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -22,16 +27,7 @@ impl Config {
     pub fn in_folder(folder: &Path, password_hash: &str) -> Config {
         let root = folder.join("root");
         fs::create_dir_all(&root).expect("the root can be made");
-        let users = folder.join("users.toml");
-        let mut user = Table::new();
-        user.insert("name".into(), USER.into());
-        user.insert("password".into(), password_hash.into());
-        user.insert("home".into(), text(&root));
-        let mut file = Table::new();
-        file.insert("user".into(), Value::Array(vec![Value::Table(user)]));
-        fs::write(&users, toml::to_string(&file).expect("TOML")).expect("the users can be written");
-        // Whatever the umask: a file that others may write is refused.
-        fs::set_permissions(&users, fs::Permissions::from_mode(0o600)).expect("the mode can be set");
+        let users = write_user(folder, password_hash);
 
         let mut config = Config { table: Table::new() };
         config
@@ -98,6 +94,26 @@ impl Config {
     pub fn write(&self, place: &Path) {
         replace(place, self.text().as_bytes());
     }
+}
+
+/// The file of users, with one that has this hash.
+fn write_user(folder: &Path, password_hash: &str) -> PathBuf {
+    let users = folder.join("users.toml");
+    let mut user = Table::new();
+    user.insert("name".into(), USER.into());
+    user.insert("password".into(), password_hash.into());
+    user.insert("home".into(), text(&folder.join("root")));
+    let mut file = Table::new();
+    file.insert("user".into(), Value::Array(vec![Value::Table(user)]));
+    fs::write(&users, toml::to_string(&file).expect("TOML")).expect("the users can be written");
+    // Whatever the umask: a file that others may write is refused.
+    fs::set_permissions(&users, fs::Permissions::from_mode(0o600)).expect("the mode can be set");
+    users
+}
+
+/// Gives the user of a prepared server's folder the cheap password.
+pub fn make_password_cheap(folder: &Path) {
+    write_user(folder, CHEAP_HASH);
 }
 
 /// Puts a whole file in place of another in one step.

@@ -39,6 +39,18 @@ pub fn guest(name: &str) -> PathBuf {
     file
 }
 
+/// A program of this repository that drives a client.
+pub fn client(name: &str) -> PathBuf {
+    repository().join("tests/clients").join(name)
+}
+
+/// Something that `tests/run` fetched or built for the clients.
+pub fn fetched(name: &str) -> PathBuf {
+    let place = repository().join("target/clients").join(name);
+    assert!(place.exists(), "there is no {}; tests/run makes it", place.display());
+    place
+}
+
 /// A port that nobody listens on at this moment.
 pub fn free_port() -> u16 {
     let probe = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("loopback has a free port");

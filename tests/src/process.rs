@@ -77,9 +77,25 @@ impl Process {
         self.status_number("VmHWM:")
     }
 
+    /// Its share of memory in KiB: what is its own, and its part of what it shares.
+    pub fn proportional_kib(&self) -> u64 {
+        self.number("smaps_rollup", "Pss:")
+    }
+
+    /// Sockets that it holds open.
+    pub fn sockets(&self) -> usize {
+        let folder = std::fs::read_dir(format!("/proc/{}/fd", self.id())).expect("the process runs");
+        let links = folder.filter_map(|entry| std::fs::read_link(entry.ok()?.path()).ok());
+        links.filter(|link| link.to_string_lossy().starts_with("socket:")).count()
+    }
+
     fn status_number(&self, key: &str) -> u64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.id())).expect("the process runs");
-        let line = status.lines().find(|line| line.starts_with(key)).expect("Linux tells it");
+        self.number("status", key)
+    }
+
+    fn number(&self, file: &str, key: &str) -> u64 {
+        let text = std::fs::read_to_string(format!("/proc/{}/{file}", self.id())).expect("the process runs");
+        let line = text.lines().find(|line| line.starts_with(key)).expect("Linux tells it");
         line.split_whitespace().nth(1).and_then(|kib| kib.parse().ok()).expect("a number")
     }
 

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 /// Names that have broken clients or servers: blanks, quotes, globs, options, other scripts.
-pub const UNUSUAL_NAMES: [&str; 16] = [
+pub const UNUSUAL_NAMES: [&str; 21] = [
     "with blank",
     " leading blank",
     "two  blanks",
@@ -22,7 +22,22 @@ pub const UNUSUAL_NAMES: [&str; 16] = [
     "ünïcödé-日本語-🗝",
     ".hidden",
     "ends with dot.",
+    "pipe|line",
+    "back\\slash",
+    "~tilde",
+    "colon: and, comma",
+    LONGEST_NAME,
 ];
+
+/// As many bytes as a name may have.
+const LONGEST_NAME: &str = concat!(
+    "255-bytes-long-ääääääääääääääääääääääääääääääääääääääää",
+    "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx",
+    "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx",
+    "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx",
+    "xxxxxxxxxx",
+);
+const _: () = assert!(LONGEST_NAME.len() == 255);
 
 /// Content that tells its place: no two blocks are alike, and every byte depends on the seed.
 pub fn content(seed: u64, bytes: usize) -> Vec<u8> {
