@@ -36,12 +36,14 @@ pub(super) async fn tell(ledger: &Ledger, record: &Record) -> Result<(), StoreEr
     append(ledger, Kind::Live, record.reach(), &line, record.expires()).await
 }
 
-/// Tells all nodes that this one is there, and what its clock says.
-pub(super) async fn greet(ledger: &Ledger, every: std::time::Duration, now: Moment) {
+/// Tells all nodes that this one is there, and what its clock says; false if nobody could be told.
+pub(super) async fn greet(ledger: &Ledger, every: std::time::Duration, now: Moment) -> bool {
     let end = now.plus(every * PRESENCE_KEPT);
-    if let Err(error) = append(ledger, Kind::Live, Reach::Site, b"", Some(end)).await {
+    let told = append(ledger, Kind::Live, Reach::Site, b"", Some(end)).await;
+    if let Err(error) = &told {
         tracing::debug!(%error, "ledger.not-present");
     }
+    told.is_ok()
 }
 
 /// Keeps records for nodes that start later, several in one entry.

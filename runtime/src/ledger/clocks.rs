@@ -38,8 +38,9 @@ impl Clocks {
     }
 
     /// A node wrote at `sent` by its clock what we read `now` by ours. What is not fresh tells only of the
-    /// node's existence.
-    pub fn heard(&mut self, node: &str, sent: Moment, now: Moment, fresh: bool) {
+    /// node's existence. True if we have just learnt that its clock differs from what we took it for: what it
+    /// wrote before was misjudged.
+    pub fn heard(&mut self, node: &str, sent: Moment, now: Moment, fresh: bool) -> bool {
         let difference = i64::try_from(i128::from(now.millis()) - i128::from(sent.millis())).unwrap_or(0);
         let tolerable = difference.unsigned_abs() <= u64::try_from(self.tolerance.as_millis()).unwrap_or(u64::MAX);
         let ahead = if tolerable { 0 } else { difference };
@@ -48,11 +49,12 @@ impl Clocks {
             // An estimate is as good as the last one unless it is far from it.
             if fresh && known.ahead.abs_diff(ahead) > u64::try_from(self.tolerance.as_millis()).unwrap_or(u64::MAX) {
                 known.ahead = ahead;
+                return true;
             }
-            return;
+            return false;
         }
         if !fresh {
-            return;
+            return false;
         }
         if self.nodes.len() >= NODES_MAX
             && let Some(oldest) = self.nodes.iter().min_by_key(|(_, clock)| clock.heard).map(|(node, _)| node.clone())
@@ -60,6 +62,7 @@ impl Clocks {
             self.nodes.remove(&oldest);
         }
         self.nodes.insert(node.to_owned(), Clock { ahead, heard: now });
+        ahead != 0
     }
 
     /// Nodes that were heard of since.
@@ -120,7 +123,7 @@ mod tests {
         for minutes in [-20_i64, -5, 5, 60] {
             let mut clocks = clocks();
             let theirs = Moment::from_millis(NOW.millis().saturating_add_signed(minutes * 60_000));
-            clocks.heard("a", theirs, NOW, true);
+            assert!(clocks.heard("a", theirs, NOW, true) && !clocks.heard("a", theirs, NOW, true));
             let made = Record::Ban(ban("host:192.0.2.1", theirs, Some(180)));
             let ours = clocks.ours(made.clone());
             assert_eq!(ours.expires(), Some(NOW.plus(Duration::from_secs(180))), "{minutes}");

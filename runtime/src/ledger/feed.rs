@@ -92,6 +92,8 @@ struct Stream {
     /// Older entries, read from the newest to the oldest.
     back: Option<Back>,
     asked_before: bool,
+    /// It began since the look before the one that found it: so did all of its entries.
+    young: bool,
     heard: Option<Moment>,
     /// The look before that.
     heard_before: Option<Moment>,
@@ -186,7 +188,16 @@ impl Feed {
             back.empty = if found == Entry::There { 0 } else { back.empty + 1 };
             if back.empty >= EMPTY_MAX || back.next <= stream.floor() {
                 stream.back = None;
+                stream.young = false;
             }
+        }
+    }
+
+    /// Reads everything once more, from the newest on: what was misjudged is judged again.
+    pub fn rewind(&mut self) {
+        for stream in &mut self.streams {
+            stream.back = stream.seen.filter(|seen| *seen > stream.floor()).map(|next| Back { next, empty: 0 });
+            stream.young = false;
         }
     }
 
@@ -200,7 +211,7 @@ impl Feed {
     pub fn is_fresh(&self, place: Place, now: Moment, span: Duration) -> bool {
         self.streams.get(place.stream).is_some_and(|stream| {
             let followed = stream.heard_before.is_some_and(|before| before.until(now) <= span);
-            followed && stream.seen.is_some_and(|seen| place.number > seen)
+            followed && (stream.young || stream.seen.is_some_and(|seen| place.number > seen))
         })
     }
 
@@ -222,7 +233,7 @@ impl Feed {
 impl Stream {
     /// True if this is another journal than before.
     fn move_to(&mut self, head: u64) -> bool {
-        self.asked_before = true;
+        let looked_before = std::mem::replace(&mut self.asked_before, true);
         if let Some(seen) = self.seen
             && head >= seen
             && head - seen <= JUMP_MAX
@@ -233,6 +244,7 @@ impl Stream {
         self.seen = Some(head);
         self.head = head;
         self.gaps.clear();
+        self.young = looked_before;
         self.back = (head > self.floor()).then_some(Back { next: head, empty: 0 });
         true
     }
@@ -302,6 +314,25 @@ mod tests {
         assert_eq!(feed.heads(&[Head::At(beginning(NOW) + 1)], NOW), [0]);
         assert_eq!(feed.heads(&[Head::Unknown], NOW), [0; 0], "a server that is away has forgotten nothing");
         assert_eq!(feed.heads(&[Head::Gone], NOW), [0]);
+    }
+
+    #[test]
+    fn all_of_a_journal_that_began_while_we_looked_is_fresh() {
+        let (mut feed, base) = (feed(), beginning(NOW));
+        let (second, span) = (Duration::from_secs(1), Duration::from_secs(3));
+        feed.heads(&[Head::At(base + 5)], NOW);
+        let soon = NOW.plus(second);
+        feed.heads(&[Head::At(base + 6)], soon);
+        let fresh =
+            |feed: &Feed, now| feed.wanted().iter().map(|place| feed.is_fresh(*place, now, span)).collect::<Vec<_>>();
+        assert_eq!(fresh(&feed, soon), [true, false, false, false, false, false], "the new one alone");
+        let later = soon.plus(second);
+        feed.heads(&[Head::At(beginning(later) + 2)], later);
+        assert_eq!(fresh(&feed, later), [true, true]);
+        drain(&mut feed);
+        feed.rewind();
+        assert_eq!(fresh(&feed, later), [false, false]);
+        assert_eq!(drain(&mut feed).len(), 2);
     }
 
     #[test]

@@ -88,12 +88,19 @@ pub(super) async fn round(ledger: &Ledger, now: Moment) -> bool {
         ledger.again.begin(ledger, now);
         *sync.greeted.lock() = None;
     }
-    if sync.is_greeting_due(now) {
-        announce::greet(ledger, sync.presence, now).await;
+    if sync.is_greeting_due(now) && !announce::greet(ledger, sync.presence, now).await {
+        *sync.greeted.lock() = None;
     }
-    let mut answered = false;
+    let (mut answered, mut misjudged) = (false, false);
     for some in wanted.chunks(KEYS_AT_ONCE) {
-        answered |= read(ledger, some, now).await;
+        let read = read(ledger, some, now).await;
+        answered |= read.answered;
+        misjudged |= read.misjudged;
+    }
+    if misjudged {
+        // A clock differs: what it wrote is judged again, and its node has to learn of ours.
+        sync.feed.lock().rewind();
+        *sync.greeted.lock() = None;
     }
     let feed = sync.feed.lock();
     if watched > sync.streams.live().end && feed.is_read(sync.streams.archives()) {
@@ -110,12 +117,20 @@ fn head(found: &Found) -> Head {
     }
 }
 
-/// Reads entries; true if the store said something of any.
-async fn read(ledger: &Ledger, places: &[Place], now: Moment) -> bool {
+/// What came of reading some entries.
+#[derive(Default)]
+struct Read {
+    /// The store said something of some of them.
+    answered: bool,
+    /// A writer's clock differs from what we took it for.
+    misjudged: bool,
+}
+
+async fn read(ledger: &Ledger, places: &[Place], now: Moment) -> Read {
     let sync = &ledger.sync;
     let keys: Vec<_> = places.iter().map(|place| sync.streams.entry(place.stream, place.number)).collect();
     let found = ledger.store.get_each(&keys).await;
-    let mut answered = false;
+    let mut read = Read::default();
     for ((place, key), found) in places.iter().zip(&keys).zip(found) {
         let fresh = sync.feed.lock().is_fresh(*place, now, sync.fresh);
         let entry = match &found {
@@ -124,30 +139,30 @@ async fn read(ledger: &Ledger, places: &[Place], now: Moment) -> bool {
             Err(_) => Entry::Unknown,
         };
         sync.feed.lock().entry(*place, entry, now);
-        answered |= entry != Entry::Unknown;
+        read.answered |= entry != Entry::Unknown;
         if let Ok(Some(value)) = found {
             match ledger.store.unseal(key, value) {
-                Ok(entry) => take(ledger, &entry, fresh, now),
+                Ok(entry) => read.misjudged |= take(ledger, &entry, fresh, now),
                 Err(_) => pool::forged(ledger, key),
             }
         }
     }
-    answered
+    read
 }
 
-/// Takes in what an entry says.
-fn take(ledger: &Ledger, entry: &[u8], fresh: bool, now: Moment) {
+/// Takes in what an entry says; true if its writer's clock differs from what we took it for.
+fn take(ledger: &Ledger, entry: &[u8], fresh: bool, now: Moment) -> bool {
     let (header, lines) = entry.split_at(entry.iter().position(|byte| *byte == b'\n').unwrap_or(entry.len()));
     let Ok(header) = serde_json::from_slice::<Header>(header) else {
         ledger.strange.fetch_add(1, Ordering::Relaxed);
-        return;
+        return false;
     };
-    if header.node != ledger.rules.node() {
-        ledger.sync.clocks.lock().heard(&header.node, header.sent, now, fresh);
-    }
+    let others = header.node != ledger.rules.node();
+    let misjudged = others && ledger.sync.clocks.lock().heard(&header.node, header.sent, now, fresh);
     let (records, strange) = read_all(lines);
     ledger.strange.fetch_add(strange as u64, Ordering::Relaxed);
     for record in records {
         pool::take(ledger, record, now);
     }
+    misjudged
 }

@@ -34,6 +34,9 @@ pub async fn check(source: &Source) -> Result<Checked, Trouble> {
     if let Err(told) = certificates(&settings) {
         mistakes.push(told);
     }
+    if let Err(told) = super::secret_file::secrets(&settings) {
+        mistakes.push(told);
+    }
     let policies = policies(&settings, &mut mistakes).await?;
     if mistakes.is_empty() { Ok(Checked { users, policies }) } else { Err(Trouble::Configuration(mistakes)) }
 }

@@ -218,7 +218,7 @@ pub fn counting(shared: SharedStore, settings: &Settings) -> SharedStore {
         StoreEngine::Memory => shared,
         StoreEngine::Memcached(_) => {
             let own = Memory::new(settings.store.memory_entries, settings.store.value_bytes);
-            Arc::new(alone::OrAlone::new(shared, own))
+            Arc::new(alone::OrAlone::new(shared, own, settings.store.memory_entries))
         }
     }
 }
