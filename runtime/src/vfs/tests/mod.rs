@@ -80,7 +80,11 @@ impl House {
 
     async fn store(&self, typed: &str, bytes: &[u8]) -> Result<(), FileError> {
         let mut upload = self.root.open_upload(&path(typed), 0).await?;
-        upload.write(&mut bytes.to_vec()).await?;
+        if let Err(error) = upload.write(&mut bytes.to_vec()).await {
+            // As a transfer does, so that nothing is left when the error is told.
+            upload.abandon().await;
+            return Err(error);
+        }
         upload.commit().await
     }
 
