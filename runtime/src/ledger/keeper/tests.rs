@@ -132,6 +132,14 @@ fn node(node: &str, store: &SharedStore) -> Node {
     node_with(node, Arc::clone(store), Arc::new(PlainKeys))
 }
 
+/// Lets the first look at the pool's journal pass, which each node takes as it starts: what a node learns
+/// after it, it learns by asking.
+async fn first_look() {
+    for _ in 0..10 {
+        tokio::task::yield_now().await;
+    }
+}
+
 impl Node {
     async fn ban(&self, subject: &str, now: Moment) -> Arc<Ban> {
         let span = Some(Duration::from_secs(600));
@@ -287,6 +295,7 @@ async fn the_journal_is_rewritten_when_most_of_it_is_history() {
 async fn a_ban_of_one_node_refuses_on_another_and_stays_learnt() {
     let store = memory();
     let (one, two) = (node("a", &store), node("b", &store));
+    first_look().await;
     let mut news = two.bans.watch();
     let ban = one.ban("host:192.0.2.7", Moment::now()).await;
     one.ban("network:203.0.113.0/24", Moment::now()).await;
