@@ -2,9 +2,13 @@
 
 use std::fs;
 use std::net::SocketAddr;
-use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
 
 use tempfile::TempDir;
 
@@ -41,7 +45,7 @@ const MODULES: &str = "/usr/lib/proftpd";
 /// A ProFTPD of one test.
 pub struct Proftpd {
     address: SocketAddr,
-    _process: Process,
+    process: Process,
     _folder: TempDir,
 }
 
@@ -63,7 +67,7 @@ impl Proftpd {
             let process = launch(folder.path(), port, memcached, more);
             let address = SocketAddr::from(([127, 0, 0, 1], port));
             if let Some(process) = answering(process, address).await {
-                return Proftpd { address, _process: process, _folder: folder };
+                return Proftpd { address, process, _folder: folder };
             }
         }
         panic!("ProFTPD does not start");
@@ -102,6 +106,42 @@ impl Proftpd {
     }
 }
 
+/// How long it may take to stop.
+const STOP: Duration = Duration::from_secs(5);
+
+impl Drop for Proftpd {
+    /// Stops it properly: killed, it would leave its bans in shared memory.
+    fn drop(&mut self) {
+        if self.process.ended().is_none() {
+            self.process.signal(Signal::TERM);
+        }
+        let until = Instant::now() + STOP;
+        while self.process.ended().is_none() && Instant::now() < until {
+            sleep(Duration::from_millis(5));
+        }
+    }
+}
+
+/// A file for its bans. They lie in shared memory whose key is made of the file's device and inode, cut to a
+/// few bits (ftok), so that a file may find what another one left behind: such files are passed over.
+fn ban_table(folder: &Path) -> PathBuf {
+    let taken = fs::read_to_string("/proc/sysvipc/shm").unwrap_or_default();
+    let taken: Vec<u64> = taken
+        .lines()
+        .filter_map(|line| line.split_whitespace().next()?.parse::<i32>().ok())
+        .map(|key| u64::from(key.cast_unsigned() & 0x00ff_ffff))
+        .collect();
+    for number in 0.. {
+        let file = folder.join(format!("bans-{number}"));
+        fs::write(&file, "").expect("a file");
+        let found = fs::metadata(&file).expect("the file is there");
+        if !taken.contains(&((found.dev() & 0xff) << 16 | found.ino() & 0xffff)) {
+            return file;
+        }
+    }
+    unreachable!("there are more inodes than keys")
+}
+
 fn launch(folder: &Path, port: u16, memcached: &[String], more: &str) -> Process {
     let at = |name: &str| folder.join(name).display().to_string();
     let identity = if rustix::process::geteuid().is_root() { "User nobody\nGroup nogroup\n" } else { "" };
@@ -111,7 +151,7 @@ fn launch(folder: &Path, port: u16, memcached: &[String], more: &str) -> Process
         at("pid"),
         at("scoreboard"),
         at("system.log"),
-        at("bans"),
+        ban_table(folder).display(),
         at("ban.log"),
         at("users"),
         memcached.join(" "),
