@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 
 use super::announce;
 use super::foreign;
-use super::keeper::{Ledger, random_id};
+use super::keeper::Ledger;
 use super::pool;
 use super::record::Record;
 use super::subject::Reach;
@@ -33,7 +33,7 @@ impl Again {
     pub(super) fn begin(&self, ledger: &Ledger, now: Moment) {
         let table = ledger.table.read();
         let shared = |ban: &&Arc<super::Ban>| ban.reach != Reach::Node;
-        let start = Some(random_id());
+        let start = Some(ledger.random_id());
         let count = table.len();
         let after: Vec<_> = table.after(start, count).filter(shared).cloned().collect();
         let before = table.after(None, count - after.len().min(count)).filter(shared).cloned();

@@ -6,12 +6,12 @@ use serde::{Deserialize, Serialize};
 
 use super::feed::{FIRST, LAST, beginning};
 use super::keeper::Ledger;
+use super::outside::within;
 use super::record::{Record, fitting};
 use super::streams::Kind;
 use super::subject::Reach;
 use crate::moment::Moment;
 use crate::store::{Key, StoreError, Swap, TimeToLive};
-use crate::waits::{self, Wait};
 
 /// Bytes of one entry: every node reads it. A ban gives up evidence to fit.
 const ENTRY_BYTES: usize = 1024;
@@ -76,7 +76,7 @@ async fn append(
     lines: &[u8],
     end: Option<Moment>,
 ) -> Result<(), StoreError> {
-    let now = Moment::now();
+    let now = ledger.outside.now();
     let streams = ledger.sync.streams.of(kind, reach);
     let (first, count) = (streams.start, streams.len());
     let turn = ledger.sync.turn.fetch_add(1, Ordering::Relaxed);
@@ -87,7 +87,7 @@ async fn append(
         let mut entry = serde_json::to_vec(&header).expect("a header has only names and numbers for keys");
         entry.push(b'\n');
         entry.extend_from_slice(lines);
-        let written = waits::for_at_most(ledger.store_deadline, Wait::Store, async {
+        let written = within(&*ledger.outside, ledger.store_deadline, async {
             let number = next(ledger, &ledger.sync.streams.heads()[stream], now).await?;
             let key = ledger.sync.streams.entry(stream, number);
             let ttl: TimeToLive = end.map(|end| now.until(end));

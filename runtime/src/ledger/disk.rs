@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 /// A folder for the journal's files.
-pub(super) trait Disk: Send + 'static {
+pub trait Disk: Send + 'static {
     /// A file that is written at its end.
     type File: Write + Send;
 

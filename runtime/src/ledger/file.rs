@@ -1,6 +1,7 @@
 //! The journal on disk: read at start, appended to by one thread, rewritten when most of it is history.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
+use std::future::Future;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -12,6 +13,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::disk::{Disk, Folder};
 use super::journal::{self, Reading};
 use super::load;
+use super::outside::Outside;
 use super::record::Record;
 use super::table::Table;
 use super::writer::{Job, NAME, State, Unsaved, Writer};
@@ -55,8 +57,9 @@ impl Journal {
         table: &Arc<RwLock<Table>>,
         fsync: Fsync,
         queue: usize,
-        now: Moment,
+        outside: Arc<dyn Outside>,
     ) -> Result<Journal, LedgerError> {
+        let now = outside.now();
         let failed = |what, path: &Path| {
             let path = path.to_owned();
             move |source| LedgerError::Io { what, path, source }
@@ -85,11 +88,42 @@ impl Journal {
         let (jobs, waiting) = mpsc::channel(queue);
         let work = move || {
             let _lock = lock;
-            writer.run(waiting, queue);
+            writer.run(waiting, queue, &*outside);
         };
         let thread = std::thread::Builder::new().name("ban-journal".into()).spawn(work);
         thread.map_err(failed("start the writer of", &path))?;
         Ok(Journal { jobs, state: shared })
+    }
+
+    /// The same over any disk on which `written` stands, and the writer as work to be done. What is damaged or
+    /// torn is mended by a new file.
+    ///
+    /// # Errors
+    /// Those of the disk.
+    pub(super) fn over<D: Disk>(
+        disk: D,
+        written: &[u8],
+        table: &Arc<RwLock<Table>>,
+        fsync: Fsync,
+        queue: usize,
+        outside: Arc<dyn Outside>,
+    ) -> io::Result<(Journal, impl Future<Output = ()> + use<D>)> {
+        let now = outside.now();
+        let mut reading = Reading::default();
+        let filled = table.write().fill(now, |take| {
+            reading = journal::read(written, take);
+            Ok::<(), io::Error>(())
+        });
+        filled?;
+        let shared = Arc::new(State::default());
+        shared.lines.store(reading.records, Ordering::Relaxed);
+        let file = disk.append_to(NAME)?;
+        let mut writer = Writer { disk, file, fsync, table: Arc::clone(table), state: Arc::clone(&shared) };
+        if reading.damaged > 0 || reading.torn_bytes > 0 {
+            writer.rewrite(now)?;
+        }
+        let (jobs, waiting) = mpsc::channel(queue);
+        Ok((Journal { jobs, state: shared }, writer.serve(waiting, queue, outside)))
     }
 
     /// Hands a record to the writer at once, whether or not anybody awaits the answer.

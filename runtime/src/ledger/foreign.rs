@@ -75,7 +75,7 @@ pub(super) async fn ask(ledger: &Ledger, subjects: &[Subject], now: Moment) -> O
 pub(super) async fn publish(ledger: &Ledger, record: &Record) -> Result<(), StoreError> {
     let Some(foreign) = &ledger.foreign else { return Ok(()) };
     let Some(key) = proftpd::key(foreign.form, record.subject()) else { return Ok(()) };
-    let now = Moment::now();
+    let now = ledger.outside.now();
     match record {
         Record::Ban(ban) => match proftpd::write(foreign.form, ban, foreign.writer, now) {
             Some(value) => ledger.store.set(&key, &value, ban.expires.map(|end| now.until(end))).await,

@@ -5,40 +5,33 @@
 
 use std::collections::VecDeque;
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use parking_lot::{Mutex, RwLock};
 use serde::{Deserialize, Serialize};
 use tokio::sync::broadcast;
 
-use super::again::{self, Again};
+use super::again::Again;
 use super::ban::{Ban, BanId, By, Grounds};
-use super::file::{Journal, LedgerError};
+use super::file::Journal;
 use super::filter::Filter;
-use super::follow::{self, Sync};
+use super::follow::Sync;
 use super::foreign::Foreign;
+use super::outside::Outside;
 use super::pool;
 use super::record::{Lift, Record, outlasts};
 use super::rules::{Draft, NotImposed, Rules, reaches};
-use super::streams::Streams;
 use super::subject::{Reach, Subject};
 use super::table::{Inserted, Table};
-use crate::config::Settings;
 use crate::events::{Label, TlsFacts};
 use crate::moment::Moment;
 use crate::policy::BanOrder;
-use crate::store::{Derive, SEAL_BYTES, SharedStore};
-use crate::waits;
+use crate::store::{Derive, SharedStore};
 
-/// A reader that is behind reads so many pages in a sync interval.
-const CATCH_UP: u32 = 20;
 /// A ban after a lift is this much younger, so that no node whose clock differs a little voids it.
 const AFTER_LIFT: Duration = Duration::from_secs(5);
-
-/// A clock that differs by so much more than before was set.
-const CLOCK_SET: Duration = Duration::from_secs(5);
 
 /// An operator's word that lengthens a ban by less than this is the same word.
 const SAID_AGAIN: Duration = Duration::from_secs(60);
@@ -48,11 +41,11 @@ const LISTED_AT_ONCE: usize = 1000;
 
 /// Asks the ledger.
 #[derive(Clone, Debug)]
-pub struct Bans(Arc<Ledger>);
+pub struct Bans(pub(super) Arc<Ledger>);
 
 /// Changes the ledger.
 #[derive(Clone, Debug)]
-pub struct BanWriter(Arc<Ledger>);
+pub struct BanWriter(pub(super) Arc<Ledger>);
 
 /// Which bans to lift.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -147,91 +140,15 @@ pub(super) struct Ledger {
     pub(super) unanswered: AtomicU64,
     pub(super) strange: AtomicU64,
     pub(super) forged: AtomicU64,
-    news: broadcast::Sender<Arc<Ban>>,
-    bans_max: usize,
+    pub(super) outside: Arc<dyn Outside>,
+    pub(super) news: broadcast::Sender<Arc<Ban>>,
+    pub(super) bans_max: usize,
 }
 
 impl std::fmt::Debug for Ledger {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         out.debug_struct("Ledger").field("bans", &self.table.read().len()).finish_non_exhaustive()
     }
-}
-
-/// Reads the journal and starts the upkeep. To be called within a tokio runtime; reads the disk, so before
-/// anybody is served.
-///
-/// # Errors
-/// What the operator must mend.
-pub fn open(settings: &Settings, store: SharedStore, keys: Arc<dyn Derive>) -> Result<(Bans, BanWriter), LedgerError> {
-    let bans = &settings.bans;
-    let table = Arc::new(RwLock::new(Table::new(bans.table)));
-    let journal = Journal::open(&settings.server.state, &table, bans.fsync, bans.queue, Moment::now())?;
-    let sync = Sync::new(Streams::new(&*store, &settings.server.site), settings, random_id().chance());
-    let ledger = Arc::new(Ledger {
-        table,
-        rules: Rules::new(settings),
-        journal,
-        store,
-        keys,
-        store_deadline: settings.timeouts.store,
-        value_bytes: settings.store.value_bytes - SEAL_BYTES,
-        unpublished: Mutex::default(),
-        sync,
-        again: Again::default(),
-        foreign: Foreign::of(settings),
-        queue: bans.queue,
-        batch: bans.upkeep_batch,
-        learnt: AtomicU64::new(0),
-        unanswered: AtomicU64::new(0),
-        strange: AtomicU64::new(0),
-        forged: AtomicU64::new(0),
-        news: broadcast::channel(bans.queue).0,
-        bans_max: bans.table,
-    });
-    tokio::spawn(upkeep(Arc::downgrade(&ledger), bans.upkeep));
-    tokio::spawn(follow_pool(Arc::downgrade(&ledger), bans.sync));
-    Ok((Bans(Arc::clone(&ledger)), BanWriter(ledger)))
-}
-
-/// Rounds of sweeping and retrying, until the last handle is gone. While there is something to compare with the
-/// store, rounds come faster.
-async fn upkeep(ledger: Weak<Ledger>, every: Duration) {
-    let mut pause = every;
-    let mut apart = Duration::ZERO;
-    loop {
-        waits::pause(pause).await;
-        let Some(ledger) = ledger.upgrade() else { return };
-        apart = compare_clocks(apart);
-        ledger.sweep(Moment::now());
-        pool::publish_waiting(&ledger).await;
-        again::step(&ledger, Moment::now()).await;
-        pause = if ledger.again.is_under_way() { every / 4 } else { every };
-    }
-}
-
-/// Looks at the pool's journal, until the last handle is gone.
-async fn follow_pool(ledger: Weak<Ledger>, every: Duration) {
-    loop {
-        let Some(strong) = ledger.upgrade() else { return };
-        let behind = follow::round(&strong, Moment::now()).await;
-        drop(strong);
-        // Nodes that were started at once do not ask at once for ever.
-        let jitter = every.mul_f64(f64::from(random_id().chance()) / f64::from(u32::MAX) / 10.0);
-        waits::pause(if behind { every / CATCH_UP } else { every - jitter }).await;
-    }
-}
-
-/// Tells when somebody has set the system's clock since the last round; how far apart the clocks are now.
-fn compare_clocks(before: Duration) -> Duration {
-    let (ours, shown) = (Moment::now(), Moment::shown());
-    let apart = ours.until(shown) + shown.until(ours);
-    if apart.abs_diff(before) > CLOCK_SET {
-        tracing::warn!(
-            by = %humantime::format_duration(Duration::from_secs(apart.as_secs())),
-            "clock.set: bans go on by the time that passes; a restart follows the clock"
-        );
-    }
-    apart
 }
 
 impl Bans {
@@ -336,7 +253,7 @@ impl Bans {
             unanswered: self.0.unanswered.load(Ordering::Relaxed),
             strange: self.0.strange.load(Ordering::Relaxed),
             forged: self.0.forged.load(Ordering::Relaxed),
-            peers: self.0.sync.peers(Moment::now()),
+            peers: self.0.sync.peers(self.0.outside.now()),
             lost,
             behind,
         }
@@ -351,7 +268,7 @@ impl BanWriter {
     /// # Errors
     /// Why there is no such ban.
     pub async fn impose(&self, order: BanOrder, grounds: Grounds, now: Moment) -> Result<Arc<Ban>, NotImposed> {
-        let id = random_id();
+        let id = self.0.random_id();
         let (draft, clamped) = self.0.rules.of_policy(order, grounds, id);
         self.enter(draft, id, now, clamped).await.map(|added| added.ban)
     }
@@ -371,7 +288,7 @@ impl BanWriter {
     ) -> Result<Added, NotImposed> {
         let by = By::Operator { name: operator.to_owned() };
         let draft = Draft { subject, span, reason, message: None, reach, by, evidence: Vec::new(), course: None };
-        self.enter(draft, random_id(), now, false).await
+        self.enter(draft, self.0.random_id(), now, false).await
     }
 
     /// Takes in a ban that was exported, here or elsewhere, as it is: a second time changes nothing.
@@ -542,7 +459,11 @@ impl Ledger {
         Learnt::InForce(ban)
     }
 
-    fn sweep(&self, now: Moment) {
+    pub(super) fn random_id(&self) -> BanId {
+        BanId::from_bits(self.outside.chance())
+    }
+
+    pub(super) fn sweep(&self, now: Moment) {
         let held = {
             let mut table = self.table.write();
             table.sweep(now, self.batch);
@@ -563,12 +484,6 @@ fn signature(by: &By) -> (&str, &str) {
         By::Policy { name, digest, .. } => (name, digest),
         By::Operator { name } => (name, "operator"),
     }
-}
-
-pub(super) fn random_id() -> BanId {
-    let mut bits = [0; 16];
-    aws_lc_rs::rand::fill(&mut bits).expect("the system's random source never fails once it has started");
-    BanId::from_bits(u128::from_le_bytes(bits))
 }
 
 #[cfg(test)]

@@ -1,15 +1,15 @@
 //! The bans in force: a table in memory, durable on disk, published and learnt through the store.
 //!
 //! Trust: bans come from the executor and the admin socket, already clamped; records from disk and the
-//! store are checked here. Must not know: FTP, TLS, Wasm. All but `keeper.rs`, `file.rs`, `load.rs`, `disk.rs`
-//! and `writer.rs` (the disk), `pool.rs`, `announce.rs`, `follow.rs`, `again.rs` and `foreign.rs` (the store) is
-//! free of I/O.
+//! store are checked here. Must not know: FTP, TLS, Wasm. All but `keeper.rs`, `rounds.rs`, `file.rs`, `load.rs`,
+//! `disk.rs` and `writer.rs` (the disk), `pool.rs`, `announce.rs`, `follow.rs`, `again.rs` and `foreign.rs` (the
+//! store) is free of I/O; time and chance come from `outside.rs`.
 
 mod again;
 mod announce;
 pub mod ban;
 pub mod clocks;
-mod disk;
+pub mod disk;
 pub mod feed;
 pub mod file;
 pub mod filter;
@@ -21,10 +21,12 @@ pub mod journal;
 pub mod keeper;
 mod load;
 pub mod message;
+pub mod outside;
 mod places;
 mod pool;
 pub mod proftpd;
 pub mod record;
+mod rounds;
 pub mod rules;
 pub mod streams;
 pub mod subject;
@@ -35,6 +37,7 @@ mod writer;
 pub use ban::{Access, Ban, BanId, By, Course, Evidence, Grounds};
 pub use file::LedgerError;
 pub use filter::{Filter, Page};
-pub use keeper::{Added, BanWriter, Bans, Imported, Standing, Which, open};
+pub use keeper::{Added, BanWriter, Bans, Imported, Standing, Which};
+pub use rounds::{Assembled, assemble, open};
 pub use rules::NotImposed;
 pub use subject::{Reach, Subject};

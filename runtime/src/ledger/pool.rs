@@ -12,13 +12,13 @@ use super::announce;
 use super::ban::Ban;
 use super::foreign;
 use super::keeper::{Learnt, Ledger};
+use super::outside::within;
 use super::record::{Merge, Record, merge, read_all};
 use super::rules::covers;
 use super::subject::{Reach, Subject};
 use crate::events::{Label, TlsFacts};
 use crate::moment::Moment;
 use crate::store::{Key, Purpose, StoreError, Swap};
-use crate::waits::{self, Wait};
 
 /// A peer, as the store is asked about it.
 #[derive(Clone, Copy)]
@@ -67,7 +67,7 @@ pub(super) async fn ask(ledger: &Ledger, asked: Asked<'_>, now: Moment) -> Optio
     }
     let subjects = asked.subjects();
     let foreign = async {
-        let asked = waits::for_at_most(ledger.store_deadline, Wait::Store, foreign::ask(ledger, &subjects, now));
+        let asked = within(&*ledger.outside, ledger.store_deadline, foreign::ask(ledger, &subjects, now));
         asked.await.unwrap_or_default()
     };
     let (records, mut found) = tokio::join!(look_up(ledger, &subjects), foreign);
@@ -126,7 +126,7 @@ pub(super) async fn bans_of(ledger: &Ledger, subject: &Subject, now: Moment) -> 
 
 /// All records under the keys of these subjects, lifts first; `None`: the store did not answer.
 async fn look_up(ledger: &Ledger, subjects: &[Subject]) -> Option<Vec<Record>> {
-    let asked = waits::for_at_most(ledger.store_deadline, Wait::Store, values_of(ledger, subjects)).await;
+    let asked = within(&*ledger.outside, ledger.store_deadline, values_of(ledger, subjects)).await;
     let Ok(Ok(values)) = asked else {
         ledger.unanswered.fetch_add(1, Ordering::Relaxed);
         return None;
@@ -250,7 +250,7 @@ fn queue(ledger: &Ledger, waiting: Waiting) {
 pub(super) async fn publish_waiting(ledger: &Ledger) {
     for _ in 0..ledger.batch {
         let Some(mut waiting) = ledger.unpublished.lock().pop_front() else { return };
-        if !waiting.record.matters(Moment::now()) {
+        if !waiting.record.matters(ledger.outside.now()) {
             continue;
         }
         match publish(ledger, &mut waiting).await {
@@ -274,7 +274,7 @@ pub(super) async fn publish_waiting(ledger: &Ledger) {
 /// Does what is still to be done for a record, and notes what is done.
 async fn publish(ledger: &Ledger, waiting: &mut Waiting) -> Result<(), StoreError> {
     let purpose = Purpose::StoreBan(waiting.record.subject().clone(), waiting.record.reach());
-    let keys = waits::for_at_most(ledger.store_deadline, Wait::Store, ledger.keys.derive(&purpose)).await;
+    let keys = within(&*ledger.outside, ledger.store_deadline, ledger.keys.derive(&purpose)).await;
     let keys = keys.map_err(|late| StoreError::Unavailable(late.to_string()))?;
     if keys.is_empty() {
         // The key policy shares it with nobody.
@@ -298,7 +298,7 @@ async fn publish(ledger: &Ledger, waiting: &mut Waiting) -> Result<(), StoreErro
             }
             foreign::publish(ledger, record).await
         };
-        let done = waits::for_at_most(ledger.store_deadline, Wait::Store, work).await;
+        let done = within(&*ledger.outside, ledger.store_deadline, work).await;
         done.unwrap_or_else(|late| Err(StoreError::Unavailable(late.to_string())))
     };
     let (told, written) = tokio::join!(told, written);
@@ -312,7 +312,7 @@ async fn publish(ledger: &Ledger, waiting: &mut Waiting) -> Result<(), StoreErro
 pub(super) async fn write(ledger: &Ledger, key: &Key, record: &Record) -> Result<(), StoreError> {
     let record = &ledger.sync.clocks.lock().theirs(record.clone());
     loop {
-        let now = Moment::now();
+        let now = ledger.outside.now();
         let held = ledger.store.get_versioned(key).await?;
         // What this cluster did not write gives way.
         let value = match &held {

@@ -145,9 +145,9 @@ impl Table {
         self.ids.range((cursor.map_or(Unbounded, Excluded), Unbounded)).map(|(_, ban)| ban).take(count)
     }
 
-    /// All lifts that are remembered.
+    /// All lifts that are remembered, soonest to be forgotten first.
     pub fn lifts(&self) -> impl ExactSizeIterator<Item = &Arc<Lift>> {
-        self.lifts.values()
+        self.lift_ends.iter().map(|(_, subject)| &self.lifts[subject])
     }
 
     /// The remembered lift of a subject.

@@ -12,6 +12,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::disk::Disk;
 use super::journal;
+use super::outside::Outside;
 use super::record::Record;
 use super::table::Table;
 use crate::config::settings::Fsync;
@@ -53,26 +54,37 @@ pub(super) struct Writer<D: Disk> {
 
 impl<D: Disk> Writer<D> {
     /// Writes until the last sender is gone. Many records that come at once share one fsync.
-    pub(super) fn run(mut self, mut jobs: mpsc::Receiver<Job>, batch_max: usize) {
+    pub(super) fn run(mut self, mut jobs: mpsc::Receiver<Job>, batch_max: usize, outside: &dyn Outside) {
         while let Some(first) = jobs.blocking_recv() {
-            let mut batch = Batch::default();
-            let mut answers = Vec::new();
-            let mut next = Some(first);
-            while let Some(job) = next {
-                match job {
-                    Job::Append(line, answer) => {
-                        batch.push(&line);
-                        answers.extend(answer);
-                    }
-                    Job::Rewrite => batch.rewrite = true,
+            self.turn(first, &mut jobs, batch_max, outside.now());
+        }
+    }
+
+    /// The same as a task, for disks that hold nobody up.
+    pub(super) async fn serve(mut self, mut jobs: mpsc::Receiver<Job>, batch_max: usize, outside: Arc<dyn Outside>) {
+        while let Some(first) = jobs.recv().await {
+            self.turn(first, &mut jobs, batch_max, outside.now());
+        }
+    }
+
+    fn turn(&mut self, first: Job, jobs: &mut mpsc::Receiver<Job>, batch_max: usize, now: Moment) {
+        let mut batch = Batch::default();
+        let mut answers = Vec::new();
+        let mut next = Some(first);
+        while let Some(job) = next {
+            match job {
+                Job::Append(line, answer) => {
+                    batch.push(&line);
+                    answers.extend(answer);
                 }
-                next = if batch.count < batch_max { jobs.try_recv().ok() } else { None };
+                Job::Rewrite => batch.rewrite = true,
             }
-            let answer = self.write(&batch, Moment::now());
-            for waiting in answers {
-                // Whoever does not wait any more has gone.
-                let _ = waiting.send(answer);
-            }
+            next = if batch.count < batch_max { jobs.try_recv().ok() } else { None };
+        }
+        let answer = self.write(&batch, now);
+        for waiting in answers {
+            // Whoever does not wait any more has gone.
+            let _ = waiting.send(answer);
         }
     }
 

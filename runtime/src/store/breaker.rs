@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 /// The breaker of one server.
 #[derive(Debug)]
-pub(super) struct Breaker {
+pub struct Breaker {
     state: State,
     failures_max: u32,
     pause: Duration,
@@ -24,7 +24,7 @@ enum State {
 
 /// What to do with an operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Advice {
+pub enum Advice {
     /// Try it.
     Go,
     /// It fails at once.
@@ -34,11 +34,13 @@ pub(super) enum Advice {
 }
 
 impl Breaker {
-    pub(super) const fn new(failures_max: u32, pause: Duration) -> Breaker {
+    /// Of a server that is in use.
+    pub const fn new(failures_max: u32, pause: Duration) -> Breaker {
         Breaker { state: State::Closed(0), failures_max, pause }
     }
 
-    pub(super) fn advice(&mut self, now: Instant) -> Advice {
+    /// What to do with the next operation.
+    pub fn advice(&mut self, now: Instant) -> Advice {
         match self.state {
             State::Closed(_) => Advice::Go,
             State::Open(until) if until <= now => {
@@ -50,12 +52,12 @@ impl Breaker {
     }
 
     /// True if the server was left alone until now.
-    pub(super) fn succeeded(&mut self) -> bool {
+    pub fn succeeded(&mut self) -> bool {
         !matches!(std::mem::replace(&mut self.state, State::Closed(0)), State::Closed(_))
     }
 
     /// True if the server is left alone from now on. `chance` in 0..1 spreads the trials of many nodes.
-    pub(super) fn failed(&mut self, now: Instant, chance: f64) -> bool {
+    pub fn failed(&mut self, now: Instant, chance: f64) -> bool {
         let pause = self.pause.mul_f64(0.75 + chance / 2.0);
         match self.state {
             State::Closed(failures) if failures + 1 < self.failures_max => {
@@ -75,7 +77,8 @@ impl Breaker {
         }
     }
 
-    pub(super) const fn name(&self) -> &'static str {
+    /// `closed`, `open` or `trial`.
+    pub const fn name(&self) -> &'static str {
         match self.state {
             State::Closed(_) => "closed",
             State::Open(_) => "open",

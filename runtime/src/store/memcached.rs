@@ -6,10 +6,11 @@
 //! operation that fails or is cancelled drops it, so that no answer ever reaches another client.
 
 mod address;
+mod holder;
 mod reads;
 mod server;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::future::{Future, poll_fn};
 use std::sync::Arc;
 use std::task::Poll;
@@ -21,15 +22,16 @@ use super::ring::{Place, Ring};
 use super::{Found, Health, Key, Store, StoreError, Swap, TimeToLive, Versioned};
 use crate::auth::Secret;
 use crate::config::settings::{self, StoreServer};
+pub use holder::{Holder, Values};
 use server::Server;
 
 /// The versions that memcached counts leave these bits free: which copy a version was read from.
 const RANK_SHIFT: u32 = 56;
 
-/// The memcached engine.
+/// The memcached engine: over the servers of the network, or of a simulation.
 #[derive(Debug)]
-pub struct Memcached {
-    servers: Vec<Arc<Server>>,
+pub struct Memcached<S = Server> {
+    servers: Vec<Arc<S>>,
     ring: Ring,
     replicas: usize,
     value_bytes: usize,
@@ -45,14 +47,20 @@ impl Memcached {
         deadline: Duration,
         credentials: Option<Secret>,
     ) -> Memcached {
-        let places: Vec<Place<'_>> = servers
-            .iter()
-            .map(|server| Place { host: &server.host, port: server.port, weight: server.weight })
-            .collect();
         let credentials = credentials.map(Arc::new);
+        let holders = servers.iter().map(|one| Server::new(one, settings, deadline, credentials.clone())).collect();
+        Memcached::over(servers, holders, settings)
+    }
+}
+
+impl<S: Holder> Memcached<S> {
+    /// Over servers of any kind, one for each name.
+    pub fn over(names: &[StoreServer], servers: Vec<Arc<S>>, settings: &settings::Store) -> Memcached<S> {
+        let places: Vec<Place<'_>> =
+            names.iter().map(|server| Place { host: &server.host, port: server.port, weight: server.weight }).collect();
         Memcached {
             ring: Ring::new(settings.distribution, &places),
-            servers: servers.iter().map(|one| Server::new(one, settings, deadline, credentials.clone())).collect(),
+            servers,
             replicas: settings.replicas,
             value_bytes: settings.value_bytes,
             warning: None,
@@ -65,7 +73,7 @@ impl Memcached {
     }
 
     /// The servers that hold a key, its own first.
-    fn holders(&self, key: &Key) -> Vec<&Arc<Server>> {
+    fn holders(&self, key: &Key) -> Vec<&Arc<S>> {
         let indices = match self.copies(key) {
             0 => vec![self.ring.holder(key.placed_by())],
             copies => self.ring.holders(key.placed_by(), copies + 1),
@@ -84,7 +92,7 @@ impl Memcached {
 
     /// Carries an operation out at each holder, its own first. The first that answers speaks for all: where
     /// the others fail, reads go on to find what it holds.
-    async fn at_each<'a, T, F>(&'a self, key: &Key, work: impl Fn(&'a Arc<Server>) -> F) -> Result<T, StoreError>
+    async fn at_each<'a, T, F>(&'a self, key: &Key, work: impl Fn(&'a Arc<S>) -> F) -> Result<T, StoreError>
     where
         F: Future<Output = Result<T, StoreError>>,
     {
@@ -104,7 +112,7 @@ impl Memcached {
 }
 
 #[async_trait]
-impl Store for Memcached {
+impl<S: Holder> Store for Memcached<S> {
     /// Servers are asked side by side, each for all of its keys at once; where copies exist, what one does
     /// not answer the next is asked.
     async fn get_each(&self, keys: &[Key]) -> Vec<Found> {
@@ -183,7 +191,7 @@ impl Store for Memcached {
     /// Each copy counts for itself; the highest count is right, as a copy may have been away for a while.
     async fn increment(&self, key: &Key, by: u64, ttl: TimeToLive) -> Result<u64, StoreError> {
         let holders = self.holders(key);
-        let answers = together(holders.into_iter().map(|server| server.count(key, by, ttl))).await;
+        let answers = together(holders.into_iter().map(|server| holder::count(server, key, by, ttl))).await;
         let mut answers = answers.into_iter();
         let first = answers.next().unwrap_or_else(|| Err(StoreError::Unavailable("no servers".into())));
         answers.fold(first, |best, answer| match (best, answer) {
@@ -251,9 +259,6 @@ async fn together<T, F: Future<Output = T>>(work: impl Iterator<Item = F>) -> Ve
     .await;
     work.into_iter().filter_map(|(_, result)| result).collect()
 }
-
-/// What a server holds of the keys that it was asked for.
-type Values = Arc<HashMap<String, Vec<u8>>>;
 
 #[cfg(test)]
 mod tests;

@@ -26,9 +26,10 @@ use crate::auth::Secret;
 use crate::config::Settings;
 use crate::config::settings::StoreEngine;
 
+pub use breaker::{Advice, Breaker};
 pub use distinct::count_distinct;
 pub use key::{Derive, Key, KeyError, Namespace, Purpose};
-pub use memcached::Memcached;
+pub use memcached::{Holder, Memcached, Values};
 pub use memory::Memory;
 pub use ring::Distribution;
 pub use seal::{ClusterKey, Forged, NoKey, SEAL_BYTES};

@@ -5,7 +5,8 @@ use std::path::Path;
 use async_trait::async_trait;
 
 use super::*;
-use crate::ledger::{fixtures, journal};
+use crate::config::Settings;
+use crate::ledger::{LedgerError, again, fixtures, follow, journal, open};
 use crate::policy::PolicyStamp;
 use crate::store::{Found, Key, Memory, Namespace, Purpose, Store, StoreError, Swap, TimeToLive, Versioned};
 

@@ -73,7 +73,7 @@ impl Reads {
 
 impl Server {
     /// The values that are there. Ends within the deadline, waiting for others included.
-    pub(super) async fn get_many(self: Arc<Self>, keys: Vec<Key>) -> Answer {
+    pub(super) async fn share(self: Arc<Self>, keys: Vec<Key>) -> Answer {
         match self.reads.join(keys) {
             Turn::Mine(keys) => {
                 // Passed on when this read ends, and when whoever asked for it has gone.

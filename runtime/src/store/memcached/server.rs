@@ -15,7 +15,7 @@ use tokio::time::Instant;
 
 use super::address::{self, Address};
 use super::reads::Reads;
-use super::{StoreError, Swap, TimeToLive, Values, Versioned};
+use super::{Holder, StoreError, Swap, TimeToLive, Values, Versioned};
 use crate::auth::Secret;
 use crate::config::settings::{self, StoreServer};
 use crate::latency::Latency;
@@ -29,7 +29,7 @@ use crate::waits::{self, Wait};
 const RELATIVE_SECONDS_MAX: u64 = 30 * 24 * 3600;
 
 /// One server.
-pub(super) struct Server {
+pub struct Server {
     /// As configured.
     pub(super) name: String,
     /// Of one operation.
@@ -216,8 +216,14 @@ impl Server {
         };
         self.within_deadline(work).await.map(Arc::new)
     }
+}
 
-    pub(super) async fn gets(self: &Arc<Self>, key: &Key) -> Result<Option<Versioned>, StoreError> {
+impl Holder for Server {
+    async fn get_many(self: Arc<Self>, keys: Vec<Key>) -> Result<Values, StoreError> {
+        self.share(keys).await
+    }
+
+    async fn gets(self: &Arc<Self>, key: &Key) -> Result<Option<Versioned>, StoreError> {
         let work = async {
             let mut lease = self.lease().await?;
             let got = lease.connection().protocol(std::slice::from_ref(key)).gets_cas(key).await;
@@ -230,7 +236,7 @@ impl Server {
         self.within_deadline(work).await
     }
 
-    pub(super) async fn set(self: &Arc<Self>, key: &Key, value: &[u8], ttl: TimeToLive) -> Result<(), StoreError> {
+    async fn set(self: &Arc<Self>, key: &Key, value: &[u8], ttl: TimeToLive) -> Result<(), StoreError> {
         let work = async {
             let (time, length) = (expiry(ttl, Moment::now()), value.len());
             let mut command = match key.is_encoded() {
@@ -247,7 +253,7 @@ impl Server {
         self.within_deadline(work).await
     }
 
-    pub(super) async fn add(self: &Arc<Self>, key: &Key, value: &[u8], ttl: TimeToLive) -> Result<bool, StoreError> {
+    async fn add(self: &Arc<Self>, key: &Key, value: &[u8], ttl: TimeToLive) -> Result<bool, StoreError> {
         let work = async {
             let mut lease = self.lease().await?;
             let added = lease.connection().protocol(&[]).add(key, value, expiry(ttl, Moment::now())).await;
@@ -260,7 +266,7 @@ impl Server {
         self.within_deadline(work).await
     }
 
-    pub(super) async fn delete(self: &Arc<Self>, key: &Key) -> Result<bool, StoreError> {
+    async fn delete(self: &Arc<Self>, key: &Key) -> Result<bool, StoreError> {
         let work = async {
             let mut lease = self.lease().await?;
             let command = match key.is_encoded() {
@@ -272,19 +278,6 @@ impl Server {
             lease.end_saying(sent, &words)
         };
         self.within_deadline(work).await
-    }
-
-    /// Counts; a counter that is not there is made.
-    pub(super) async fn count(self: &Arc<Self>, key: &Key, by: u64, ttl: TimeToLive) -> Result<u64, StoreError> {
-        if let Some(count) = self.increment(key, by).await? {
-            return Ok(count);
-        }
-        if self.add(key, by.to_string().as_bytes(), ttl).await? {
-            return Ok(by);
-        }
-        // Another node was faster; its window holds.
-        let count = self.increment(key, by).await?;
-        count.ok_or_else(|| StoreError::Refused("a counter vanished as soon as it was made".into()))
     }
 
     /// `None`: there is no such counter.
@@ -301,13 +294,7 @@ impl Server {
         self.within_deadline(work).await
     }
 
-    pub(super) async fn cas(
-        self: &Arc<Self>,
-        key: &Key,
-        value: &[u8],
-        version: u64,
-        ttl: TimeToLive,
-    ) -> Result<Swap, StoreError> {
+    async fn cas(self: &Arc<Self>, key: &Key, value: &[u8], version: u64, ttl: TimeToLive) -> Result<Swap, StoreError> {
         let work = async {
             let mut lease = self.lease().await?;
             let expiry = expiry(ttl, Moment::now());
@@ -320,7 +307,7 @@ impl Server {
         self.within_deadline(work).await
     }
 
-    pub(super) fn health(&self) -> ServerHealth {
+    fn health(&self) -> ServerHealth {
         ServerHealth {
             address: self.name.clone(),
             breaker: self.breaker.lock().name().to_owned(),
