@@ -40,3 +40,7 @@ pub mod replay;
 pub mod startup;
 
 pub mod cli;
+
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;

@@ -8,6 +8,8 @@ mod anonymous;
 pub mod attempt;
 mod book;
 mod crypt;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod keys;
 mod login;
 mod name;

@@ -141,7 +141,7 @@ impl Hash {
     }
 
     /// A hash that costs next to nothing, for tests.
-    #[cfg(test)]
+    #[cfg(any(test, fuzzing))]
     pub(super) fn cheap(password: &str) -> Hash {
         Hash::with(password.as_bytes(), Params::new(8, 1, 1, None).expect("params")).expect("hash")
     }

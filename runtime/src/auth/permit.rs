@@ -118,7 +118,7 @@ impl Permit {
     }
 
     /// Somebody who logged in, for tests of other rooms.
-    #[cfg(test)]
+    #[cfg(any(test, fuzzing))]
     pub fn fixture(name: &str, home: &Path, rights: Rights) -> Permit {
         let users = super::Users::fixture(&[(name, "", home, rights)]);
         let name = UserName::parse(name).expect("name");

@@ -151,7 +151,7 @@ impl Users {
     }
 
     /// Users of a test, with hashes that cost next to nothing: name, password, home, rights.
-    #[cfg(test)]
+    #[cfg(any(test, fuzzing))]
     pub fn fixture(users: &[(&str, &str, &Path, Rights)]) -> Users {
         let account = |(name, password, home, rights): &(&str, &str, &Path, Rights)| {
             let name = UserName::parse(name).expect("name");

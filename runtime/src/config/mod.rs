@@ -4,6 +4,8 @@
 //! path and a remedy. `defaults.toml` is the single home of defaults. Must not know: sockets, policies.
 
 mod check;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod nearest;
 pub mod settings;
 mod sheet;

@@ -1,6 +1,7 @@
 //! What is read key by key: the operator's file laid over the defaults. Every key that is asked for is
 //! known; what was not asked for is a mistake. Mistakes are collected, so that all are told at once.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
@@ -20,7 +21,7 @@ pub struct Mistake {
 
 impl fmt::Display for Mistake {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "{}", self.what)?;
+        write!(out, "{}", on_one_line(&self.what))?;
         if let Some(place) = &self.place {
             write!(out, "\n  at {place}")?;
         }
@@ -28,6 +29,16 @@ impl fmt::Display for Mistake {
             write!(out, "\n  {remedy}")?;
         }
         Ok(())
+    }
+}
+
+/// Keys and values are told as they stand in a file: what would move a terminal's cursor is escaped.
+fn on_one_line(text: &str) -> Cow<'_, str> {
+    if text.chars().any(char::is_control) {
+        let shown = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.to_string() };
+        text.chars().map(shown).collect()
+    } else {
+        text.into()
     }
 }
 

@@ -134,6 +134,12 @@ fn errors_are_told_without_the_systems_numbers() {
 }
 
 #[test]
+fn a_key_with_control_characters_is_told_on_one_line() {
+    let told = complaints("[tls]\nself-signed = true\n\"a\\nb\\u001b[2J\" = 1\n");
+    assert!(told.starts_with("unknown key `tls.a\\nb\\u{1b}[2J`\n  at portcullis.toml:3\n"), "{told}");
+}
+
+#[test]
 fn a_text_that_is_no_toml_is_told_by_line() {
     let told = complaints("[tls]\nself-signed = tru\n");
     assert!(told.contains("at portcullis.toml:2"), "{told}");

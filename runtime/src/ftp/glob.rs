@@ -40,7 +40,7 @@ pub fn glob_matches(pattern: impl AsRef<[u8]>, name: &[u8]) -> bool {
     pattern[at..].iter().all(|&byte| byte == b'*')
 }
 
-fn character_bytes(rest: &[u8]) -> usize {
+pub(super) fn character_bytes(rest: &[u8]) -> usize {
     let length = match rest.first() {
         Some(0xc2..=0xdf) => 2,
         Some(0xe0..=0xef) => 3,

@@ -10,6 +10,8 @@ pub mod ascii;
 pub mod command;
 mod dates;
 pub mod effect;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 pub mod glob;
 pub mod line;
 pub mod listing;

@@ -307,6 +307,7 @@ impl BanWriter {
                 Inserted::Lifted(_) => return Ok(Imported::Lifted),
                 Inserted::Ended => return Ok(Imported::Ended),
                 Inserted::Full => return Err(NotImposed::Full(ledger.bans_max)),
+                Inserted::IdTaken(other) => return Err(NotImposed::IdTaken(other.subject.clone())),
             }
             ledger.journal.append(&Record::Ban(Arc::clone(&ban)))
         };
@@ -393,6 +394,7 @@ impl BanWriter {
                     tracing::error!(bans = ledger.bans_max, subject = %ban.subject.to_string().escape_debug(), "ledger.full");
                     return Err(NotImposed::Full(ledger.bans_max));
                 }
+                Inserted::IdTaken(other) => return Err(NotImposed::IdTaken(other.subject.clone())),
                 Inserted::Lifted(_) | Inserted::Ended => return Err(NotImposed::Empty(ban.subject.clone())),
             }
             // Under the lock, so that the journal has records of one subject in the order of the table.
@@ -441,6 +443,10 @@ impl Ledger {
                 tracing::error!(bans = self.bans_max, "ledger.full");
                 // It refuses this client all the same.
                 return Learnt::InForce(ban);
+            }
+            Inserted::IdTaken(other) => {
+                tracing::warn!(id = %ban.id, node = %ban.node.escape_debug(), ban_of = %other.subject.to_string().escape_debug(), "ledger.id-taken");
+                return Learnt::Useless;
             }
             Inserted::Ended => return Learnt::Useless,
         }

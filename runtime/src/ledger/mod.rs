@@ -17,6 +17,8 @@ pub mod filter;
 pub mod fixtures;
 mod follow;
 mod foreign;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 pub mod journal;
 pub mod keeper;
 mod load;

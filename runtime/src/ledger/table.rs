@@ -39,6 +39,8 @@ pub enum Inserted {
     Lifted(Arc<Lift>),
     /// The table is full.
     Full,
+    /// This ban of somebody else has its id. Ids are chance: one of the two is made up.
+    IdTaken(Arc<Ban>),
     /// It has ended.
     Ended,
 }
@@ -75,6 +77,9 @@ impl Table {
         });
         self.filling = false;
         self.ids = self.places.iter().map(|ban| (ban.id, Arc::clone(ban))).collect();
+        if self.ids.len() < self.len {
+            self.drop_shared_ids();
+        }
         self.ends = self.places.iter().filter_map(|ban| Some((ban.expires?, ban.id))).collect();
         fed.map(|()| left_out)
     }
@@ -163,6 +168,12 @@ impl Table {
         if let Some(lift) = self.lifts.get(&ban.subject).filter(|lift| lift.voids(&ban)) {
             return Inserted::Lifted(Arc::clone(lift));
         }
+        if let Some(other) = self.ids.get(&ban.id).filter(|other| other.subject != ban.subject).cloned() {
+            if other.in_force(now) {
+                return Inserted::IdTaken(other);
+            }
+            self.forget(&other);
+        }
         let old = self.places.entry(&ban.subject).cloned();
         match old {
             Some(old) if old.in_force(now) && !ban.outlasts(&old) => Inserted::Kept(old),
@@ -229,6 +240,16 @@ impl Table {
             }
         }
         swept
+    }
+
+    /// A file that somebody edited may hold one id for several subjects: one of them stays.
+    fn drop_shared_ids(&mut self) {
+        let is_other = |ban: &&Arc<Ban>| self.ids.get(&ban.id).is_some_and(|known| known.subject != ban.subject);
+        let others: Vec<Subject> = self.places.iter().filter(is_other).map(|ban| ban.subject.clone()).collect();
+        for subject in others {
+            self.places.remove(&subject);
+            self.len -= 1;
+        }
     }
 
     fn put(&mut self, ban: Arc<Ban>) {
@@ -319,6 +340,35 @@ mod tests {
         assert_eq!(table.insert(ban("host:192.0.2.7", START, Some(30)), START), Inserted::Kept(Arc::clone(&long)));
         assert_eq!(table.insert(ban("host:192.0.2.7", START, None), START), Inserted::Replaced(long));
         assert_eq!(table.len(), 1);
+    }
+
+    #[test]
+    fn s_68_a_ban_with_the_id_of_anothers_ban_takes_nothing_away_from_it() {
+        let mut table = Table::new(10);
+        let real = ban("host:192.0.2.7", START, Some(600));
+        let copied =
+            |subject: &str, seconds| Arc::new(Ban { id: real.id, ..Ban::clone(&ban(subject, START, Some(seconds))) });
+        table.insert(Arc::clone(&real), START);
+        assert_eq!(table.insert(copied("user:eve", 1), START), Inserted::IdTaken(Arc::clone(&real)));
+        let later = START.plus(Duration::from_secs(2));
+        table.sweep(later, 10);
+        assert!(table.on_host(ip("192.0.2.7"), [], later).is_some() && table.get(real.id) == Some(&real));
+        let over = START.plus(Duration::from_secs(600));
+        assert_eq!(table.insert(copied("user:eve", 900), over), Inserted::Added, "the ended one does not count");
+        assert_eq!((table.len(), table.iter(over).count()), (1, 1));
+
+        let mut filled = Table::new(10);
+        let filling = filled.fill(START, |take| {
+            [Arc::clone(&real), copied("user:eve", 1), copied("user:bob", 900)]
+                .map(Record::Ban)
+                .into_iter()
+                .for_each(take);
+            Ok::<(), ()>(())
+        });
+        assert_eq!(filling, Ok(0));
+        assert_eq!((filled.len(), filled.iter(START).count(), filled.places.iter().count()), (1, 1, 1));
+        filled.sweep(over.plus(Duration::from_secs(600)), 10);
+        assert!(filled.is_empty() && filled.ends.is_empty());
     }
 
     #[test]

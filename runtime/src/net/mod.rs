@@ -3,6 +3,8 @@
 //! Trust: addresses are the kernel's. Must not know: FTP, policies, the store.
 
 pub mod drain;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 pub mod hosts;
 pub mod listen;
 pub mod networks;

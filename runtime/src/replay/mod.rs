@@ -6,6 +6,8 @@
 
 mod difference;
 mod form;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod play;
 mod pseudonym;
 mod reading;

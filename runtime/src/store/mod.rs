@@ -16,6 +16,9 @@ mod ring;
 mod seal;
 mod wire;
 
+#[cfg(any(test, fuzzing))]
+pub(crate) use wire::fuzz;
+
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;

@@ -5,6 +5,9 @@
 //! of the answer all end the connection before the crate sees them. What the crate sends as `noreply` is
 //! sent from here with its answer awaited.
 
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
+
 use std::collections::{HashMap, HashSet};
 use std::io;
 use std::net::SocketAddr;

@@ -5,6 +5,8 @@
 mod accept;
 mod certs;
 mod expiry;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod hello;
 mod ja4;
 mod owner;

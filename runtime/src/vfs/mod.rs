@@ -12,6 +12,8 @@
 pub mod download;
 mod entry;
 mod fault;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod hash;
 mod leftover;
 pub mod listing;

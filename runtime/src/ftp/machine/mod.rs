@@ -114,11 +114,7 @@ impl Machine {
             Input::Answer(answer) => self.answer(answer, now, &mut out),
             Input::TransferReady { bytes } => transfer::ready(self, bytes, &mut out),
             Input::TransferDone(end) => transfer::done(self, end, &mut out),
-            Input::TransferRefused { text, close } => {
-                if self.transfer.take().is_some() {
-                    self.refused(text.as_ref(), close || self.quitting, &mut out);
-                }
-            }
+            Input::TransferRefused { text, close } => transfer::refused(self, text.as_ref(), close, &mut out),
             Input::Refused { text, close } => self.or_wait(Waiting::Refused { text, close }, now, &mut out),
             Input::Expired(wait) => self.expired(wait, &mut out),
             Input::Stopping => self.stopping = true,

@@ -4,7 +4,7 @@ use crate::ftp::effect::{
     Effect, Effects, Ending, FileError, FileQuestion, ListForm, Transfer, TransferEnd, TransferKind,
 };
 use crate::ftp::glob::is_glob;
-use crate::ftp::reply::Reply;
+use crate::ftp::reply::{Reply, ReplyText};
 use crate::vfs::VirtualPath;
 
 use super::Machine;
@@ -131,6 +131,16 @@ pub(super) fn done(machine: &mut Machine, end: TransferEnd, out: &mut Effects) {
     }
     if machine.quitting {
         machine.end(Ending::Quit, out);
+    }
+}
+
+/// A policy refused it before it began: one final reply, and ABOR's own behind it as always.
+pub(super) fn refused(machine: &mut Machine, text: Option<&ReplyText>, close: bool, out: &mut Effects) {
+    let Some(running) = machine.transfer.take() else { return };
+    let close = close || machine.quitting;
+    machine.refused(text, close, out);
+    if running.aborting && !close {
+        out.say(Reply::abor_done());
     }
 }
 

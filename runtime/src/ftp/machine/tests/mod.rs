@@ -8,9 +8,10 @@ mod transfers;
 use std::sync::Arc;
 
 use crate::ftp::effect::{
-    Answer, Effect, Ending, Entry, EntryKind, FileAnswer, FileError, FileQuestion, Input, LoginAnswer, May, Question,
-    Ruled, Transfer,
+    Answer, Effect, Ending, EntryKind, FileAnswer, FileError, FileQuestion, Input, LoginAnswer, Question, Ruled,
+    Transfer,
 };
+use crate::ftp::fuzz::{entry, path, settings};
 use crate::ftp::line::Line;
 use crate::moment::Moment;
 use crate::net::Asked;
@@ -19,42 +20,6 @@ use crate::vfs::VirtualPath;
 use super::{Machine, MachineSettings};
 
 const NOW: Moment = Moment::from_millis(1_700_000_000_000);
-
-fn settings() -> MachineSettings {
-    MachineSettings {
-        banner: "Hello".to_owned(),
-        tls_required: false,
-        tls_available: true,
-        login_tries: 3,
-        unknown_commands: 3,
-        password_bytes: 64,
-        queued_commands: 4,
-        active_mode: true,
-        ascii_passthrough: false,
-        idle_seconds: 300,
-        idle_seconds_max: 3600,
-        certificate_logins: false,
-    }
-}
-
-fn path(text: &str) -> VirtualPath {
-    VirtualPath::root().join(text).expect("path")
-}
-
-fn entry(what: EntryKind) -> Entry {
-    Entry {
-        name: b"n".to_vec(),
-        what,
-        size: 12,
-        modified: 1_600_000_000,
-        mode: 0o644,
-        links: 1,
-        uid: 1000,
-        gid: 100,
-        unique: 7,
-        may: May::ALL,
-    }
-}
 
 /// Knows one user (`alice`, `secret`), a folder `/d` and a file `/f`; listens on port 50001.
 struct World {

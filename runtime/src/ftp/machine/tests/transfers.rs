@@ -48,6 +48,16 @@ fn t_74_a_file_that_cannot_be_opened_keeps_the_listener() {
 }
 
 #[test]
+fn t_40_abor_while_the_policies_still_think_has_its_reply_behind_their_refusal() {
+    let mut world = World::logged_in();
+    world.start_transfer("RETR f");
+    assert_eq!(world.send("ABOR"), "");
+    world.feed(Input::TransferRefused { text: Some(ReplyText::clean("not now")), close: false });
+    assert_eq!(world.said(), "550 not now\r\n226 ABOR command successful.\r\n");
+    assert_eq!(world.send("NOOP"), "200 NOOP successful.\r\n");
+}
+
+#[test]
 fn every_end_has_its_one_reply() {
     for (end, code) in [
         (TransferEnd::Complete, "226"),
