@@ -1,4 +1,9 @@
 //! Passive ports: one listener for each session at most, at a random port of the range.
+//!
+//! Where the operator names no range it is the system's own for ports that nobody chose, and still this room
+//! chooses in it: asked for "any port", the kernel looks at one after another, and passes by all at which a
+//! connection has just ended. A session that fetches thousands of small files leaves thousands of those, and
+//! the search then costs more than the transfer.
 
 use std::collections::{HashMap, HashSet};
 use std::io;
@@ -20,10 +25,19 @@ const TRIES: usize = 64;
 /// Hands out passive listeners.
 #[derive(Debug)]
 pub struct Ports {
-    range: Option<RangeInclusive<u16>>,
+    range: Choice,
     /// Listeners that one client may hold at once; `None`: as many as it has sessions.
     share: Option<usize>,
     held: Mutex<Held>,
+}
+
+/// Where ports are looked for.
+#[derive(Debug)]
+enum Choice {
+    /// In the range that the operator opened in a firewall: nowhere else.
+    Named(RangeInclusive<u16>),
+    /// Anywhere. In this range first; then wherever the kernel finds one.
+    Any(Option<RangeInclusive<u16>>),
 }
 
 /// What is handed out. Bounded by the number of sessions: each has one listener.
@@ -47,7 +61,8 @@ impl Ports {
     pub fn new(settings: &Passive) -> Arc<Ports> {
         let share =
             settings.ports.as_ref().map(|range| (range.len() * usize::from(settings.share_percent) / 100).max(1));
-        Arc::new(Ports { range: settings.ports.clone(), share, held: Mutex::default() })
+        let range = settings.ports.clone().map_or_else(|| Choice::Any(ephemeral()), Choice::Named);
+        Arc::new(Ports { range, share, held: Mutex::default() })
     }
 
     /// A listener at `local`, the control connection's own address, for `client`. `None` when there is no
@@ -58,12 +73,18 @@ impl Ports {
         if self.share.is_some_and(|share| count >= share) {
             return None;
         }
-        let (socket, address) = match &self.range {
-            None => listen_at(SocketAddr::new(local, 0)).ok()?,
-            Some(range) => from_random(range)?
+        let within = |range| {
+            from_random(range)?
                 .filter(|port| !held.ports.contains(&(local, *port)))
                 .take(TRIES)
-                .find_map(|port| listen_at(SocketAddr::new(local, port)).ok())?,
+                .find_map(|port| listen_at(SocketAddr::new(local, port)).ok())
+        };
+        let (socket, address) = match &self.range {
+            Choice::Named(range) => within(range)?,
+            Choice::Any(range) => {
+                let chosen = range.as_ref().and_then(within);
+                chosen.or_else(|| listen_at(SocketAddr::new(local, 0)).ok())?
+            }
         };
         held.ports.insert((local, address.port()));
         *held.by_client.entry(client).or_default() += 1;
@@ -117,11 +138,25 @@ fn from_random(range: &RangeInclusive<u16>) -> Option<impl Iterator<Item = u16> 
     }))
 }
 
+/// The range in which the kernel looks when nobody chose a port. `None` where it does not tell, and where it
+/// keeps some ports of it for somebody: then it shall choose.
+fn ephemeral() -> Option<RangeInclusive<u16>> {
+    let told = |name: &str| std::fs::read_to_string(format!("/proc/sys/net/ipv4/{name}"));
+    let kept = told("ip_local_reserved_ports").ok()?;
+    if kept.trim().is_empty() { range_of(&told("ip_local_port_range").ok()?) } else { None }
+}
+
+/// Two numbers, first and last.
+fn range_of(told: &str) -> Option<RangeInclusive<u16>> {
+    let mut numbers = told.split_whitespace().map_while(|number| number.parse().ok());
+    let (first, last) = (numbers.next()?, numbers.next()?);
+    (1 <= first && first <= last).then_some(first..=last)
+}
+
 fn listen_at(address: SocketAddr) -> io::Result<(TcpListener, SocketAddr)> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM.nonblocking(), Some(Protocol::TCP))?;
     // Connections of the last transfer linger at the same port.
     socket.set_reuse_address(true)?;
-    socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
     let listener = TcpListener::from_std(socket.into())?;
@@ -149,6 +184,29 @@ mod tests {
             seen.insert(order[0]);
         }
         assert_eq!(seen.len(), 100);
+    }
+
+    #[test]
+    fn the_systems_range_is_read_as_it_is_told_or_not_at_all() {
+        assert_eq!(range_of("32768\t60999\n"), Some(32768..=60999));
+        for wrong in ["", "32768", "60999 32768", "0 10", "a b", "1 70000"] {
+            assert_eq!(range_of(wrong), None, "{wrong:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn s_45_where_no_range_is_named_the_system_has_the_last_word() {
+        let everything = |range| {
+            let held = Mutex::default();
+            Arc::new(Ports { range: Choice::Any(range), share: None, held })
+        };
+        let taken = everything(None).listen(LOCAL, LOCAL).expect("port");
+        let port = taken.address().port();
+        let other = everything(Some(port..=port)).listen(LOCAL, LOCAL).expect("another port");
+        assert_ne!(other.address().port(), port);
+        drop(taken);
+        let same = everything(Some(port..=port)).listen(LOCAL, LOCAL).expect("the port");
+        assert_eq!(same.address().port(), port);
     }
 
     #[tokio::test]
