@@ -104,7 +104,8 @@ impl Rules<'_> {
             }
             let send = async {
                 self.throttle.pass(wire.len()).await;
-                data.write_all(self.limits, wire).await
+                data.write_all(self.limits, wire).await?;
+                data.push(self.limits).await
             };
             let (sent, filled) = tokio::join!(send, self.fill(file, at, left, &mut next));
             sent?;

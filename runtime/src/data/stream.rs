@@ -1,8 +1,10 @@
 //! One data connection, in clear or protected: bytes with a stall limit, and an end that the client can
 //! tell from a cut.
 
+use std::future::poll_fn;
 use std::io;
 
+use rustix::net::SendFlags;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -45,7 +47,7 @@ impl std::fmt::Debug for Data {
 }
 
 impl Data {
-    /// Sends all of `bytes`.
+    /// Sends all of `bytes`; the last of them perhaps not before the next call of any kind.
     ///
     /// # Errors
     /// `Broken` or `Stalled`.
@@ -61,6 +63,16 @@ impl Data {
             }
         }
         Ok(())
+    }
+
+    /// Sends what is left of all that was written: more will come, but not at once.
+    ///
+    /// # Errors
+    /// `Broken` or `Stalled`.
+    pub async fn push(&mut self, limits: &Timeouts) -> Result<(), Halt> {
+        let Stream::Tls(stream) = &mut self.stream else { return Ok(()) };
+        let pushed = poll_fn(|cx| stream.get_mut().0.poll_push(cx, SendFlags::empty()));
+        waits::within(limits, Wait::Stalled, pushed).await?.map_err(|_| Halt::Broken)
     }
 
     /// Receives into `space`; 0 is the client's proper end.

@@ -8,13 +8,14 @@ use arc_swap::ArcSwap;
 use rustls::crypto::aws_lc_rs;
 use rustls::server::{ServerConfig, ServerSessionMemoryCache};
 use rustls::{HandshakeKind, ProtocolVersion, ServerConnection};
-use tokio::io::{AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use super::certs::{CertError, Identity};
 use super::expiry::Expiry;
+use super::gathered::Gathered;
 use super::hello::{self, Assembler, Hello, Progress};
 use super::owner::{Channel, Owner, Shared, Witness};
 use super::prefixed::Prefixed;
@@ -27,7 +28,7 @@ use crate::net::{HostId, Hosts};
 /// A protected control connection.
 pub type ControlTls = TlsStream<Prefixed<TcpStream>>;
 /// A protected data connection.
-pub type DataTls = TlsStream<BufReader<TcpStream>>;
+pub type DataTls = TlsStream<Gathered>;
 
 /// Which way the bytes of a data connection go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -246,17 +247,24 @@ impl DataKeys {
             Direction::Out => &self.templates.download,
             Direction::In => &self.templates.upload,
         };
-        // A buffer that is smaller than what is asked for is passed by.
-        let stream = BufReader::with_capacity(buffer.max(1), stream);
+        let stream = Gathered::new(stream, buffer);
         if self.templates.resumption == DataResumption::Off {
-            let stream = TlsAcceptor::from(Arc::new(template.clone())).accept(stream).await?;
+            let stream = handshake(&TlsAcceptor::from(Arc::new(template.clone())), stream).await?;
             return Ok((stream, Owner::None));
         }
         let witness = Witness::new(&self.channel);
-        let stream = witnessed(template, &witness).accept(stream).await?;
+        let stream = handshake(&witnessed(template, &witness), stream).await?;
         let resumed = stream.get_ref().1.handshake_kind() == Some(HandshakeKind::Resumed);
         Ok((stream, witness.owner(resumed)))
     }
+}
+
+async fn handshake(acceptor: &TlsAcceptor, stream: Gathered) -> io::Result<DataTls> {
+    acceptor.accept(stream).into_fallible().await.map_err(|(error, mut stream)| {
+        // The alert that says why.
+        stream.push_now();
+        error
+    })
 }
 
 fn witnessed(template: &ServerConfig, witness: &Arc<Witness>) -> TlsAcceptor {
@@ -373,9 +381,15 @@ mod tests {
 
     async fn data(keys: &DataKeys, client: &TlsConnector, direction: Direction) -> Owner {
         let (near, far) = pair().await;
-        let (near, far) = tokio::join!(client.connect(name(), near), keys.accept(far, direction, 0));
-        let (mut near, (mut far, owner)) = (near.expect("client"), far.expect("server"));
-        far.write_all(b"!").await.expect("write");
+        let serving = async {
+            let (mut far, owner) = keys.accept(far, direction, 0).await.expect("server");
+            // Its last word of the handshake travels with these.
+            far.write_all(b"!").await.expect("write");
+            far.shutdown().await.expect("end");
+            owner
+        };
+        let (near, owner) = tokio::join!(client.connect(name(), near), serving);
+        let mut near = near.expect("client");
         near.read_u8().await.expect("read");
         owner
     }

@@ -7,6 +7,7 @@ mod certs;
 mod expiry;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzz;
+mod gathered;
 mod hello;
 mod ja4;
 mod owner;
