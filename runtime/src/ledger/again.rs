@@ -1,6 +1,9 @@
 //! After the store has forgotten, and after a start: compares what this node holds with what stands in the
 //! store. What is missing is published again, what was lifted meanwhile ends here. Paced, and every node begins
 //! at a place of its own, so that they share the work.
+//!
+//! A journal that was lost may have been the only one to tell of what this node did last, even where the records
+//! themselves stand: so that is told again whatever the store holds.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -19,7 +22,7 @@ use crate::store::{Key, Purpose, StoreError};
 
 /// Keys in one multi-get: well within one deadline.
 const KEYS_AT_ONCE: usize = 100;
-/// Bans of this node that other nodes may not have heard of yet when the store forgot.
+/// What other nodes may not have heard of yet when the store forgot, or when its maker was stopped.
 const RECENT: Duration = Duration::from_secs(10 * 60);
 
 /// What is still to be compared.
@@ -71,8 +74,7 @@ pub(super) async fn step(ledger: &Ledger, now: Moment) {
             waiting.push((record.clone(), key));
         }
     }
-    let mut written = Vec::new();
-    let mut failed = Vec::new();
+    let (mut written, mut news, mut failed) = (Vec::new(), Vec::new(), Vec::new());
     for some in waiting.chunks(KEYS_AT_ONCE) {
         let keys: Vec<Key> = some.iter().map(|(_, key)| key.clone()).collect();
         for ((record, key), found) in some.iter().zip(ledger.store.get_each(&keys).await) {
@@ -80,8 +82,11 @@ pub(super) async fn step(ledger: &Ledger, now: Moment) {
                 Ok(value) => compare(ledger, record, key, value, now).await,
                 Err(error) => Err(error),
             };
+            let of_late = is_recent(record, now);
             match compared {
+                Ok(true) if of_late => news.push(record.clone()),
                 Ok(true) => written.push(record.clone()),
+                Ok(false) if of_late && is_ours(ledger, record) && is_held(ledger, record) => news.push(record.clone()),
                 Ok(false) => {}
                 // It can never be written, and was told.
                 Err(StoreError::TooLarge) => {}
@@ -90,25 +95,43 @@ pub(super) async fn step(ledger: &Ledger, now: Moment) {
         }
     }
     ledger.again.left.lock().extend(failed);
-    if written.is_empty() {
-        return;
+    if !written.is_empty() || !news.is_empty() {
+        tracing::info!(records = written.len() + news.len(), "ledger.published-again");
     }
-    tracing::info!(records = written.len(), "ledger.published-again");
-    for record in &written {
+    for record in written.iter().chain(&news) {
         if let Err(error) = foreign::publish(ledger, record).await {
             tracing::debug!(%error, "ledger.foreign-not-published-again");
         }
     }
-    let node = ledger.rules.node();
-    let (news, old): (Vec<Record>, Vec<Record>) = written.into_iter().partition(|record| match record {
-        Record::Ban(ban) => ban.node == node && ban.created.until(now) < RECENT,
-        Record::Lift(lift) => lift.node == node && lift.at.until(now) < RECENT,
-    });
     for record in news {
         pool::announce_or_queue(ledger, record).await;
     }
-    if let Err(error) = announce::keep(ledger, &old).await {
+    if let Err(error) = announce::keep(ledger, &written).await {
         tracing::warn!(%error, "ledger.not-archived: nodes that start now learn these bans as their clients come");
+    }
+}
+
+fn is_recent(record: &Record, now: Moment) -> bool {
+    let made = match record {
+        Record::Ban(ban) => ban.created,
+        Record::Lift(lift) => lift.at,
+    };
+    made.until(now) < RECENT
+}
+
+fn is_ours(ledger: &Ledger, record: &Record) -> bool {
+    let node = match record {
+        Record::Ban(ban) => &ban.node,
+        Record::Lift(lift) => &lift.node,
+    };
+    node == ledger.rules.node()
+}
+
+fn is_held(ledger: &Ledger, record: &Record) -> bool {
+    let table = ledger.table.read();
+    match record {
+        Record::Ban(ban) => table.get(ban.id).is_some(),
+        Record::Lift(lift) => table.lift_of(&lift.subject).is_some_and(|known| known.ban == lift.ban),
     }
 }
 

@@ -29,8 +29,8 @@ pub(super) struct Header {
     pub(super) node: String,
 }
 
-/// Tells all nodes of a record.
-pub(super) async fn tell(ledger: &Ledger, record: &Record) -> Result<(), StoreError> {
+/// Tells all nodes of a record; in which journal.
+pub(super) async fn tell(ledger: &Ledger, record: &Record) -> Result<usize, StoreError> {
     let line = fitting(record, ENTRY_BYTES).or_else(|| fitting(record, ledger.value_bytes));
     let line = line.ok_or(StoreError::TooLarge)?;
     append(ledger, Kind::Live, record.reach(), &line, record.expires()).await
@@ -68,14 +68,14 @@ pub(super) async fn keep(ledger: &Ledger, records: &[Record]) -> Result<(), Stor
     Ok(())
 }
 
-/// Appends to the journal of any lane that takes it.
+/// Appends to the journal of any lane that takes it; which one.
 async fn append(
     ledger: &Ledger,
     kind: Kind,
     reach: Reach,
     lines: &[u8],
     end: Option<Moment>,
-) -> Result<(), StoreError> {
+) -> Result<usize, StoreError> {
     let now = ledger.outside.now();
     let streams = ledger.sync.streams.of(kind, reach);
     let (first, count) = (streams.start, streams.len());
@@ -94,7 +94,7 @@ async fn append(
             ledger.store.set(&key, &ledger.store.close(&key, entry), ttl).await
         });
         match written.await {
-            Ok(Ok(())) => return Ok(()),
+            Ok(Ok(())) => return Ok(stream),
             Ok(Err(why)) => error = why,
             Err(late) => error = StoreError::Unavailable(late.to_string()),
         }

@@ -13,6 +13,7 @@ use super::keeper::Ledger;
 use super::pool;
 use super::record::read_all;
 use super::streams::Streams;
+use super::told::Told;
 use crate::config::Settings;
 use crate::moment::Moment;
 use crate::store::Found;
@@ -26,6 +27,8 @@ pub(super) struct Sync {
     pub(super) streams: Streams,
     pub(super) feed: Mutex<Feed>,
     pub(super) clocks: Mutex<Clocks>,
+    /// What this node wrote into them of late.
+    pub(super) told: Mutex<Told>,
     /// Which lane is written next.
     pub(super) turn: AtomicUsize,
     /// The archives were read, or there are none.
@@ -45,6 +48,7 @@ impl Sync {
             feed: Mutex::new(Feed::new(streams.heads().len(), bounds)),
             streams,
             clocks: Mutex::new(Clocks::new(fresh)),
+            told: Mutex::new(Told::new(bans.queue, fresh)),
             turn: AtomicUsize::new(chance as usize),
             joined: AtomicBool::new(false),
             greeted: Mutex::new(None),
@@ -83,6 +87,8 @@ pub(super) async fn round(ledger: &Ledger, now: Moment) -> bool {
         let mut feed = sync.feed.lock();
         (feed.heads(&heads, now), feed.wanted())
     };
+    let unheard = sync.told.lock().unheard(|stream| heads.get(stream) == Some(&Head::Unknown), now);
+    unheard.into_iter().for_each(|record| pool::tell_again(ledger, record));
     if new.iter().any(|stream| sync.streams.live().contains(stream)) {
         // It may have forgotten what we hold, or we missed what it holds.
         ledger.again.begin(ledger, now);

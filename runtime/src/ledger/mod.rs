@@ -33,6 +33,7 @@ pub mod rules;
 pub mod streams;
 pub mod subject;
 pub mod table;
+mod told;
 pub mod trie;
 mod writer;
 

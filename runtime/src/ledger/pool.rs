@@ -232,6 +232,11 @@ pub(super) async fn announce_or_queue(ledger: &Ledger, record: Record) {
     }
 }
 
+/// Leaves it to the upkeep to tell of a record that stands under its keys.
+pub(super) fn tell_again(ledger: &Ledger, record: Record) {
+    queue(ledger, Waiting { record, untold: true, unwritten: false });
+}
+
 /// Leaves a record to the upkeep. One that finds no room is told; a ban holds here all the same.
 fn queue(ledger: &Ledger, waiting: Waiting) {
     let mut all = ledger.unpublished.lock();
@@ -286,7 +291,9 @@ async fn publish(ledger: &Ledger, waiting: &mut Waiting) -> Result<(), StoreErro
             return Ok(());
         }
         let as_made = ledger.sync.clocks.lock().theirs(record.clone());
-        announce::tell(ledger, &as_made).await
+        let stream = announce::tell(ledger, &as_made).await?;
+        ledger.sync.told.lock().note(stream, record.clone(), ledger.outside.now());
+        Ok(())
     };
     let written = async {
         if !waiting.unwritten {

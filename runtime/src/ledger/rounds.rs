@@ -73,7 +73,9 @@ pub fn assemble<D: Disk>(
     outside: Arc<dyn Outside>,
     disk: D,
     written: &[u8],
-) -> std::io::Result<Assembled<impl Future<Output = ()>, impl Future<Output = ()>, impl Future<Output = ()>>> {
+) -> std::io::Result<
+    Assembled<impl Future<Output = ()> + use<D>, impl Future<Output = ()> + use<D>, impl Future<Output = ()> + use<D>>,
+> {
     let bans = &settings.bans;
     let table = Arc::new(RwLock::new(Table::new(bans.table)));
     let (journal, writing) = Journal::over(disk, written, &table, bans.fsync, bans.queue, Arc::clone(&outside))?;

@@ -449,6 +449,23 @@ async fn f_09_a_store_that_restarts_empty_gets_its_bans_back() {
 }
 
 #[tokio::test]
+async fn f_09_a_ban_is_told_again_when_its_journal_is_lost_unread_although_the_record_stands() {
+    let store = memory();
+    let (one, two) = (node("a", &store), node("b", &store));
+    first_look().await;
+    one.ban("host:192.0.2.1", Moment::now()).await;
+    one.upkeep().await;
+    two.upkeep().await;
+    let ban = one.ban("host:192.0.2.7", Moment::now()).await;
+    for head in one.bans.0.sync.streams.heads() {
+        store.delete(head).await.expect("deleted");
+    }
+    one.upkeep().await;
+    two.upkeep().await;
+    assert!(two.bans_host("192.0.2.7") && two.bans.get(ban.id).is_some());
+}
+
+#[tokio::test]
 async fn rubbish_in_the_store_bans_nobody() {
     let store = memory();
     let one = node("a", &store);
