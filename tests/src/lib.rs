@@ -23,6 +23,7 @@ pub mod recorder;
 pub mod recording;
 pub mod scenario;
 pub mod server;
+pub mod simulation;
 pub mod swap;
 pub mod tls;
 pub mod tree;

@@ -1,0 +1,22 @@
+//! A pool of nodes in virtual time, on one thread: the server's real ledgers, journals, breakers and placing, over
+//! pretend memcached servers, links, disks and clocks. A seed decides everything; the same seed does the same again.
+//!
+//! `story` draws what happens, `world` plays it, `judge` says after each step what must hold. `planted` holds five
+//! bugs that the judge must find, at the seams of a node and not in the product; it says why.
+
+mod chance;
+mod disk;
+mod executor;
+mod judge;
+mod network;
+mod node;
+mod planted;
+mod remote;
+mod story;
+mod truth;
+mod world;
+
+pub use judge::{BOUND, CLOCKS, TOLERANCE};
+pub use planted::Planted;
+pub use story::{Event, Faults, Scenario, Story};
+pub use world::{Failure, Figures, play};
