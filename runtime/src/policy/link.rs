@@ -64,8 +64,9 @@ impl Link {
         let refused = |error: wasmtime::Error| LoadFault::Refused(text::line(&format!("{error:#}")));
         let mut linker = Linker::new(&engine.wasm);
         host::link(&mut linker, &settings.grants.iter().copied().collect()).map_err(refused)?;
-        // All that is left are WASI's: they exist, and grant nothing.
+        // All that is left are WASI's, which exist and grant nothing, and those of a build that is over.
         wasi::link(&mut linker, &engine.wasm, &loaded.component).map_err(refused)?;
+        linker.define_unknown_imports_as_traps(&loaded.component).map_err(refused)?;
         let prepared = linker.instantiate_pre(&loaded.component).map_err(refused)?;
         Ok(Link {
             stamp: Arc::new(PolicyStamp {

@@ -16,7 +16,7 @@ use super::engine::Engine;
 use super::fault::{LoadError, LoadFault};
 use super::host::INTERFACES;
 use super::limits::{self, Guest};
-use super::{digest, shape, snapshot, source, text, wasi};
+use super::{digest, nested, shape, snapshot, source, text, wasi};
 use crate::config::settings::{Bounds, Grant, Policies, PolicySettings};
 use crate::waits::{self, Wait};
 
@@ -174,9 +174,10 @@ fn prepare(
 ) -> Result<Loaded, LoadFault> {
     let component_bytes = component_of(bytes)?;
     shape::check(&component_bytes)?;
-    let (context, readable) = snapshot::instrument(&component_bytes).map_err(|fault| {
+    let own = nested::unwrap(&component_bytes)?;
+    let (context, readable) = snapshot::instrument(own).map_err(|fault| {
         // What is no component at all is better told in the engine's words.
-        Component::new(&engine.wasm, &component_bytes).err().map_or(fault, refused)
+        Component::new(&engine.wasm, own).err().map_or(fault, refused)
     })?;
     let component = engine.compile(&readable).map_err(refused)?;
     let (imports, exports) = names(engine, &component);
@@ -262,7 +263,9 @@ fn check_imports(role: Role, imports: &[String], exports: &[String], grants: &[G
     let versioned = |name: &str| format!("{name}@{}", contract::KNOWN);
     let grant_of =
         |import: &str| INTERFACES.iter().find(|(_, name)| versioned(name) == import).map(|(grant, _)| *grant);
-    let harmless = |import: &str| import == versioned(TYPES) || import.starts_with(wasi::PREFIX);
+    let harmless = |import: &str| {
+        import == versioned(TYPES) || import.starts_with(wasi::PREFIX) || import.starts_with(nested::OF_THE_BUILD)
+    };
     let unknown: Vec<String> =
         imports.iter().filter(|name| !harmless(name) && grant_of(name).is_none()).cloned().collect();
     if !unknown.is_empty() {
