@@ -43,6 +43,18 @@ impl Clockwork {
         self.down.store(down, Relaxed);
     }
 
+    /// All that has not ended, in order of key, down or not: key, value, moment at which it ends.
+    pub fn contents(&self) -> Vec<(String, Vec<u8>, Option<u64>)> {
+        let entries = self.entries.lock().expect("no test panics while it holds the entries");
+        let now = self.now();
+        let alive = entries.iter().filter(|(_, entry)| entry.end.is_none_or(|end| now < end));
+        let mut contents: Vec<_> = alive
+            .map(|(key, entry)| (key.as_str().to_owned(), entry.value.clone(), entry.end.map(Moment::millis)))
+            .collect();
+        contents.sort();
+        contents
+    }
+
     fn entries(&self) -> Result<MutexGuard<'_, HashMap<Key, Entry>>, StoreError> {
         if self.down.load(Relaxed) {
             return Err(StoreError::Unavailable("as the scenario says".into()));

@@ -32,10 +32,27 @@ pub fn guest(name: &str) -> PathBuf {
         None => repository().join(match name {
             "hostile" | "recorder" => format!("tests/{name}/{name}.wasm"),
             "first-policy" => "examples/policies/rust/first-policy.wasm".to_owned(),
+            "failed-logins" => "examples/policies/failed-logins/rust/failed-logins.wasm".to_owned(),
             built_in => format!("policies/built/{built_in}.wasm"),
         }),
     };
     assert!(file.is_file(), "there is no {}; policies/build makes it", file.display());
+    file
+}
+
+/// The example `failed-logins` in a language: the component that is committed, or the one that
+/// `examples/policies/failed-logins/build` has just made; that of Python always is.
+pub fn failed_logins(language: &str) -> PathBuf {
+    let built = std::env::var_os("PORTCULLIS_LANGUAGES").map(PathBuf::from);
+    let file = match language {
+        "rust" => return guest("failed-logins"),
+        "python" => repository().join("target/languages/python.wasm"),
+        _ => match built {
+            Some(folder) => folder.join(format!("{language}.wasm")),
+            None => repository().join(format!("examples/policies/failed-logins/{language}/failed-logins.wasm")),
+        },
+    };
+    assert!(file.is_file(), "there is no {}; examples/policies/failed-logins/build makes it", file.display());
     file
 }
 

@@ -1,20 +1,24 @@
 //! Scenarios of policies as data; `policies/README.md` describes their form.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use portcullis::config::{self, Settings};
-use portcullis::events::{Cause, Event, Facts, Kind, LoginFailure, SessionFacts};
+use portcullis::events::Event;
 use portcullis::ledger::{Reach, Subject};
 use portcullis::net::Networks;
-use portcullis::policy::{Decision, Deps, Engine, KeyPolicy, Policies, Ruling};
+use portcullis::policy::{BanOrder, Decision, Deps, Engine, KeyPolicy, Policies, Ruling};
 use portcullis::store::{Derive, Key, Purpose, Store};
 use serde::Deserialize;
 
 use crate::clockwork::Clockwork;
+use crate::happening::{Happening, SITE};
 use crate::place;
+
+pub use crate::happening::event;
 
 /// A policy's scenario, or a key policy's.
 #[derive(Debug, Deserialize)]
@@ -45,6 +49,8 @@ struct Step {
     bans: Vec<WantedBan>,
     #[serde(default)]
     store: BTreeMap<String, String>,
+    #[serde(default)]
+    whole_store: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
@@ -52,21 +58,6 @@ struct Step {
 enum StoreIs {
     Up,
     Down,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Happening {
-    kind: String,
-    peer: std::net::IpAddr,
-    user: Option<String>,
-    #[serde(default)]
-    users: Vec<String>,
-    #[serde(default)]
-    tags: Vec<u16>,
-    cause: Option<Cause>,
-    detail: Option<String>,
-    times: Option<usize>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -89,9 +80,6 @@ struct Ask {
     keys: Vec<String>,
 }
 
-/// Where it all plays.
-const SITE: &str = "home";
-
 /// The name of whoever asks for an entry's key.
 const ASKER: &str = "asker";
 
@@ -112,12 +100,43 @@ impl Scenario {
         toml::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", file.display()))
     }
 
+    /// Reads a file of several.
+    pub fn read_all(file: &Path) -> Vec<Scenario> {
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct All {
+            scenario: Vec<Scenario>,
+        }
+        let text = std::fs::read_to_string(file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+        toml::from_str::<All>(&text).unwrap_or_else(|error| panic!("{}: {error}", file.display())).scenario
+    }
+
+    /// Whether the settings are to be refused, so that nothing is asked.
+    pub fn refuses(&self) -> bool {
+        !self.refused.is_empty()
+    }
+
     /// Plays a policy's scenario over its built component.
     ///
     /// # Errors
     /// What was expected and did not happen.
     pub async fn play(&self, engine: &Arc<Engine>, policy: &str) -> Result<(), String> {
-        let settings = self.configuration(policy, Role::Policy);
+        self.told(engine, policy, &place::guest(policy), "fresh").await.map(drop)
+    }
+
+    /// Plays it over a component, and tells what was seen: two components that do the same are told alike, byte
+    /// for byte. `instance`: `fresh`, or how many calls an instance stays warm for.
+    ///
+    /// # Errors
+    /// What was expected and did not happen.
+    pub async fn told(
+        &self,
+        engine: &Arc<Engine>,
+        policy: &str,
+        component: &Path,
+        instance: &str,
+    ) -> Result<String, String> {
+        let settings = self.configuration(policy, component, Role::Policy(instance));
         let store = Arc::new(Clockwork::default());
         let deps = Deps {
             store: store.clone(),
@@ -126,14 +145,18 @@ impl Scenario {
             networks: Arc::new(Networks::new(&settings.networks)),
         };
         let loaded = Policies::load(engine.clone(), &settings, deps).await;
-        let Some(policies) = self.judge_load(loaded.map_err(|errors| format!("{errors:?}")))? else { return Ok(()) };
+        let mut told = format!("# {}\n", self.about);
+        let policies = match self.judge_load(loaded.map_err(|errors| format!("{errors:?}")))? {
+            Ok(policies) => policies,
+            Err(refusal) => return Ok(told + &refusal),
+        };
         for (number, step) in self.step.iter().enumerate() {
-            step.play(&policies, &store).await.map_err(|what| {
+            step.play(&policies, &store, &mut told).await.map_err(|what| {
                 let about = step.about.as_deref().unwrap_or_default();
                 format!("{}\nstep {} {about}: {what}", self.about, number + 1)
             })?;
         }
-        Ok(())
+        Ok(told)
     }
 
     /// Asks a key policy what its scenario asks.
@@ -141,9 +164,9 @@ impl Scenario {
     /// # Errors
     /// What was expected and did not happen.
     pub async fn ask(&self, engine: &Arc<Engine>, policy: &str) -> Result<(), String> {
-        let settings = self.configuration(policy, Role::Keys);
+        let settings = self.configuration(policy, &place::guest(policy), Role::Keys);
         let loaded = KeyPolicy::load(engine.clone(), &settings).await;
-        let Some(keys) = self.judge_load(loaded.map_err(|error| format!("{error:?}")))? else { return Ok(()) };
+        let Ok(keys) = self.judge_load(loaded.map_err(|error| format!("{error:?}")))? else { return Ok(()) };
         for ask in &self.ask {
             let purpose = ask.purpose();
             let derived: Vec<String> = keys.derive(&purpose).await.iter().map(without_purpose).collect();
@@ -154,26 +177,26 @@ impl Scenario {
         Ok(())
     }
 
-    /// `None`: refused, as it should be.
-    fn judge_load<T>(&self, loaded: Result<T, String>) -> Result<Option<T>, String> {
+    /// Loaded; or refused in these words, as it should be.
+    fn judge_load<T>(&self, loaded: Result<T, String>) -> Result<Result<T, String>, String> {
         match loaded {
             Ok(_) if !self.refused.is_empty() => Err(format!("{}\nthe settings were taken", self.about)),
-            Ok(loaded) => Ok(Some(loaded)),
+            Ok(loaded) => Ok(Ok(loaded)),
             Err(why) if self.refused.is_empty() => Err(format!("{}\nit does not load: {why}", self.about)),
             Err(why) => match self.refused.iter().find(|word| !why.contains(*word)) {
                 Some(word) => Err(format!("{}\nthe refusal does not say `{word}`: {why}", self.about)),
-                None => Ok(None),
+                None => Ok(Err(why)),
             },
         }
     }
 
     /// Bounds of time are wide: a scenario is about verdicts, and the machine may be busy.
-    fn configuration(&self, policy: &str, role: Role) -> Settings {
+    fn configuration(&self, policy: &str, component: &Path, role: Role<'_>) -> Settings {
         let table = |entries: Vec<(&str, toml::Value)>| {
             toml::Value::Table(entries.into_iter().map(|(key, value)| (key.to_owned(), value)).collect())
         };
         let text = |text: &str| toml::Value::String(text.to_owned());
-        let source = text(&format!("file:{}", place::guest(policy).display()));
+        let source = text(&format!("file:{}", component.display()));
         let settings = toml::Value::Table(self.settings.clone());
         let wide = table(vec![("cpu", text("5s")), ("wall", text("20s"))]);
         let mut whole = vec![
@@ -183,8 +206,17 @@ impl Scenario {
             ("policies", table(vec![("deadline", text("30s")), ("load-deadline", text("5m")), ("bounds", wide)])),
         ];
         match role {
-            Role::Policy => {
-                let entry = table(vec![("name", text(policy)), ("source", source), ("settings", settings)]);
+            Role::Policy(instance) => {
+                let instance = match instance.parse() {
+                    Ok(calls) => table(vec![("warm", toml::Value::Integer(calls))]),
+                    Err(_) => text(instance),
+                };
+                let entry = table(vec![
+                    ("name", text(policy)),
+                    ("source", source),
+                    ("instance", instance),
+                    ("settings", settings),
+                ]);
                 whole.push(("policy", toml::Value::Array(vec![entry])));
             }
             Role::Keys => whole.push(("keys", table(vec![("source", source), ("settings", settings)]))),
@@ -204,13 +236,14 @@ pub fn engine() -> Arc<Engine> {
 }
 
 #[derive(Clone, Copy)]
-enum Role {
-    Policy,
+enum Role<'a> {
+    /// `fresh`, or a number of calls.
+    Policy(&'a str),
     Keys,
 }
 
 impl Step {
-    async fn play(&self, policies: &Policies, store: &Clockwork) -> Result<(), String> {
+    async fn play(&self, policies: &Policies, store: &Clockwork, told: &mut String) -> Result<(), String> {
         if let Some(span) = &self.after {
             store.turn(humantime::parse_duration(span).map_err(|error| format!("`{span}`: {error}"))?);
         }
@@ -220,6 +253,7 @@ impl Step {
         for kind_and_user in self.event.all()? {
             let event = self.event.at(store.now(), kind_and_user);
             let ruling = policies.decide(&event).await;
+            tell(&ruling, &event, store, told);
             self.compare(&ruling).map_err(|what| format!("{:?}: {what}", event.kind))?;
         }
         for (key, wanted) in &self.store {
@@ -230,6 +264,12 @@ impl Step {
             if found.as_ref() != Some(wanted) {
                 return Err(format!("the store should hold {wanted:?}, it holds {found:?}"));
             }
+        }
+        let held: Vec<String> = store.contents().into_iter().map(|(key, ..)| key).collect();
+        if self.whole_store
+            && !held.iter().all(|key| key.strip_prefix('t').is_some_and(|key| self.store.contains_key(key)))
+        {
+            return Err(format!("the store should hold nothing else: {held:?}"));
         }
         for policy in policies.list() {
             let row = serde_json::to_value(&policy).expect("a status is plain data");
@@ -267,67 +307,17 @@ impl Step {
     }
 }
 
-impl Happening {
-    fn all(&self) -> Result<Vec<(Kind, Option<String>)>, String> {
-        let users = match (&self.user, self.users.is_empty()) {
-            (Some(user), true) => vec![Some(user.clone())],
-            (None, true) => vec![None],
-            (_, false) => self.users.iter().cloned().map(Some).collect(),
-        };
-        let tags = if self.tags.is_empty() { vec![0] } else { self.tags.clone() };
-        let mut all = Vec::new();
-        for user in users {
-            for &tag in &tags {
-                for _ in 0..self.times.unwrap_or(1) {
-                    all.push((self.kind(tag)?, user.clone()));
-                }
-            }
-        }
-        Ok(all)
+/// All that came of an event but the bytes of the policy, and all that the store then holds.
+fn tell(ruling: &Ruling, event: &Event, store: &Clockwork, told: &mut String) {
+    let mut line = |text: std::fmt::Arguments<'_>| writeln!(told, "{text}").expect("a String takes all");
+    line(format_args!("{} {:?}", event.at.millis(), event.kind));
+    line(format_args!("  {:?} {:?} {} lifts", ruling.decision, ruling.delay, ruling.lifts.len()));
+    for BanOrder { subject, span, reason, message, reach, by, accesses } in &ruling.bans {
+        let by = (&by.name, &by.version);
+        line(format_args!("  ban {subject} {span:?} {reason:?} {message:?} {reach:?} {by:?} {accesses:?}"));
     }
-
-    fn kind(&self, tag: u16) -> Result<Kind, String> {
-        let detail = || self.detail.clone().ok_or_else(|| format!("`{}` needs `detail`", self.kind));
-        Ok(match self.kind.as_str() {
-            "connect" => Kind::Connect,
-            "login-attempt" => Kind::LoginAttempt(tag),
-            "login-succeeded" => Kind::LoginSucceeded,
-            "login-failed" => {
-                let cause = self.cause.ok_or("`login-failed` needs `cause`")?;
-                Kind::LoginFailed(LoginFailure { cause, attempt_tag: tag })
-            }
-            "protocol-mismatch" => Kind::ProtocolMismatch(detail()?),
-            "disconnected" => Kind::Disconnected(detail()?),
-            other => return Err(format!("scenarios know no event `{other}`")),
-        })
-    }
-
-    fn at(&self, now: portcullis::moment::Moment, (kind, user): (Kind, Option<String>)) -> Event {
-        let session = SessionFacts {
-            started: now,
-            commands: 0,
-            unknown_commands: 0,
-            failed_logins: 0,
-            transfers: 0,
-            bytes_in: 0,
-            bytes_out: 0,
-        };
-        let facts = Facts {
-            site: SITE.into(),
-            node: "a".into(),
-            server: "main".into(),
-            connection: 1,
-            peer: (self.peer, 40_000).into(),
-            local: ([198, 51, 100, 1], 21).into(),
-            classes: Vec::new(),
-            user,
-            logged_in: matches!(kind, Kind::LoginSucceeded),
-            session,
-            tls: None,
-            history: None,
-            store_degraded: false,
-        };
-        Event { at: now, facts, kind }
+    for (key, value, end) in store.contents() {
+        line(format_args!("  {key} = {:?} until {end:?}", value.escape_ascii().to_string()));
     }
 }
 
@@ -361,19 +351,4 @@ impl Derive for PlainKeys {
             Purpose::LookUpBan(_) | Purpose::StoreBan(..) => Vec::new(),
         }
     }
-}
-
-/// An event of an ordinary client.
-pub fn event(kind: Kind, peer: std::net::IpAddr, user: Option<&str>) -> Event {
-    let happening = Happening {
-        kind: String::new(),
-        peer,
-        user: None,
-        users: Vec::new(),
-        tags: Vec::new(),
-        cause: None,
-        detail: None,
-        times: None,
-    };
-    happening.at(portcullis::moment::Moment::from_millis(1_700_000_000_000), (kind, user.map(str::to_owned)))
 }

@@ -12,7 +12,7 @@ pub struct Guest {
 }
 
 /// All but the component of each published contract in `tests/contracts`: that is built once and for all.
-pub const GUESTS: [Guest; 5] = [
+pub const GUESTS: [Guest; 6] = [
     Guest { name: "brute-force", sources: "policies/brute-force", built: "policies/built/brute-force.wasm" },
     Guest { name: "default-keys", sources: "policies/default-keys", built: "policies/built/default-keys.wasm" },
     Guest { name: "hostile", sources: "tests/hostile", built: "tests/hostile/hostile.wasm" },
@@ -21,5 +21,10 @@ pub const GUESTS: [Guest; 5] = [
         name: "first-policy",
         sources: "examples/policies/rust",
         built: "examples/policies/rust/first-policy.wasm",
+    },
+    Guest {
+        name: "failed-logins",
+        sources: "examples/policies/failed-logins/rust",
+        built: "examples/policies/failed-logins/rust/failed-logins.wasm",
     },
 ];
