@@ -25,6 +25,9 @@ use crate::auth::Secret;
 /// The longest line of the protocol is that of a value with a key of 250 bytes.
 const LINE_BYTES_MAX: usize = 512;
 
+/// Words of a last line that is no error: `VERSION 1.6.18` has the most.
+const LAST_LINE_WORDS: usize = 3;
+
 /// What a connection may bring.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limits {
@@ -204,11 +207,18 @@ fn meta_header(line: &str) -> Option<(usize, &str)> {
     words.find(|word| word.starts_with('O')).map(|number| (length, number))
 }
 
+/// The errors of the protocol, behind which words follow.
+fn is_error(line: &str) -> bool {
+    ["ERROR", "CLIENT_ERROR", "SERVER_ERROR"].contains(&line.split(' ').next().unwrap_or_default())
+}
+
 /// Follows one answer, byte by byte.
 #[derive(Debug)]
 struct Watch {
     state: State,
     keys: HashSet<String, RandomState>,
+    /// Values come with numbers, as meta commands have them; else with keys.
+    numbered: bool,
     line: Vec<u8>,
     answer: String,
     fault: Option<&'static str>,
@@ -232,6 +242,7 @@ impl Watch {
         Watch {
             state: State::Complete,
             keys: HashSet::default(),
+            numbered: false,
             line: Vec::new(),
             answer: String::new(),
             fault: None,
@@ -241,6 +252,7 @@ impl Watch {
 
     fn expect(&mut self, keys: &[Key]) {
         self.state = State::Line;
+        self.numbered = false;
         self.keys.clear();
         self.keys.extend(keys.iter().map(|key| key.as_str().to_owned()));
         self.line.clear();
@@ -250,6 +262,7 @@ impl Watch {
     /// As [`Watch::expect`], for an answer whose values are numbered.
     fn expect_numbers(&mut self, count: usize) {
         self.expect(&[]);
+        self.numbered = true;
         self.keys.extend((0..count).map(|number| format!("O{number}")));
     }
 
@@ -293,10 +306,16 @@ impl Watch {
     fn end_line(&mut self) -> Result<(), &'static str> {
         let line = std::mem::take(&mut self.line);
         let line = std::str::from_utf8(&line).map_err(|_| "a line is not text")?.trim_end();
-        if let Some((length, key)) = meta_header(line) {
+        if self.numbered
+            && let Some((length, key)) = meta_header(line)
+        {
             return self.begin_value(key, length);
         }
-        let Some(header) = line.strip_prefix("VALUE ") else {
+        let Some(header) = line.strip_prefix("VALUE ").filter(|_| !self.numbered) else {
+            // Behind `gets` the crate takes any line for a value's header, and makes room for its fourth word.
+            if line.split(' ').count() > LAST_LINE_WORDS && !is_error(line) {
+                return Err("a line of many words that is neither a value nor an error");
+            }
             self.answer = line.to_owned();
             self.state = State::Complete;
             return Ok(());
@@ -393,7 +412,10 @@ mod tests {
             (b"VALUE a 0 -1\r\n", "a value's length is no number"),
             (b"VALUE a\r\n", "a value has no length"),
             (b"VA 1 b\r\nx\r\nMN\r\n", "bytes after the end of an answer"),
-            (b"VA 1 O3\r\nx\r\nMN\r\n", "a key that nobody asked for"),
+            (b"VA 1 O3\r\nx\r\nMN\r\n", "bytes after the end of an answer"),
+            (b"VALU a 0 9999999999999\r\n", "a line of many words that is neither a value nor an error"),
+            (b"VERSION 1 2 9999999999999\r\n", "a line of many words that is neither a value nor an error"),
+            (b"END of the 9999999999999\r\n", "a line of many words that is neither a value nor an error"),
             (b"VALUE b 0 1\r\nx\r\nEND\r\n", "a key that nobody asked for"),
             (b"VALUE a 0 1\r\nx\r\nVALUE a 0 1\r\ny\r\nEND\r\n", "a key that nobody asked for"),
             (b"VALUE a 0 1\r\nxyz\r\nEND\r\n", "a value is longer than it said"),
@@ -403,6 +425,20 @@ mod tests {
             (&[b'x'; 1000], "a line has no end"),
         ] {
             assert_eq!(watch(&["a"]).take(answer), Err(fault), "{}", answer.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn s_71_of_numbered_values_only_those_that_were_asked_for_pass() {
+        for (answer, taken) in [
+            (&b"VA 1 O1\r\nx\r\nMN\r\n"[..], Ok(())),
+            (b"VA 1 O2\r\nx\r\nMN\r\n", Err("a key that nobody asked for")),
+            (b"VA 101 O0\r\n", Err("a value over the bound")),
+            (b"VALUE a 0 1\r\nx\r\nEND\r\n", Err("a line of many words that is neither a value nor an error")),
+        ] {
+            let mut watch = watch(&["a"]);
+            watch.expect_numbers(2);
+            assert_eq!(watch.take(answer), taken, "{}", answer.escape_ascii());
         }
     }
 
