@@ -26,7 +26,7 @@ impl fmt::Display for Mistake {
             write!(out, "\n  at {place}")?;
         }
         if let Some(remedy) = &self.remedy {
-            write!(out, "\n  {remedy}")?;
+            write!(out, "\n  {}", on_one_line(remedy))?;
         }
         Ok(())
     }

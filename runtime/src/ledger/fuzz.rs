@@ -51,7 +51,7 @@ pub fn records(bytes: &[u8]) {
             assert_eq!(strange, 0);
             assert!(kept.iter().any(|kept| kept.subject() == record.subject()));
             let again = record::merge(&merged.value, record, NOW, VALUE_BYTES);
-            assert!(matches!(again, Merge::Stands), "a second time: {again:?}");
+            assert!(!record.matters(NOW) || matches!(again, Merge::Stands), "a second time: {again:?}");
             value = merged.value;
         }
         match record {

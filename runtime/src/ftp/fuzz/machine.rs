@@ -136,7 +136,7 @@ fn end(choice: u8) -> TransferEnd {
 }
 
 /// An answer that fits the question.
-fn fitting(question: &Question, choice: u8) -> Answer {
+fn fitting(question: &Question, choice: u8, tls_required: bool) -> Answer {
     let good = !choice.is_multiple_of(4);
     match question {
         Question::Login { .. } if good => Answer::Login(LoginAnswer::Granted { home: path("home") }),
@@ -145,7 +145,11 @@ fn fitting(question: &Question, choice: u8) -> Answer {
         Question::Certificate { .. } => Answer::Login(LoginAnswer::PasswordNeeded),
         Question::UnknownCommand { .. } | Question::Mismatch(_) => Answer::Ruled(Ruled::Proceed),
         Question::Listen { .. } => Answer::Listening(good.then(|| "192.0.2.7:50001".parse().expect("address"))),
-        Question::Host(_) => Answer::Host(good.then(|| Arc::new(generous(settings())))),
+        Question::Host(_) => {
+            // Whether TLS is required is the listener's business, whatever the name.
+            let settings = || generous(MachineSettings { tls_required, banner: "Shop".to_owned(), ..settings() });
+            Answer::Host(good.then(|| Arc::new(settings())))
+        }
         Question::Active(_) => Answer::Active(good),
         Question::File(_) if !good => Answer::File(Err(file_error(choice / 4))),
         Question::File(_) => any_file_answer(choice),
@@ -270,7 +274,7 @@ impl Driver {
 
     fn answer(&mut self, choice: u8) {
         if let Some(question) = self.asked.take() {
-            self.feed(Input::Answer(fitting(&question, choice)));
+            self.feed(Input::Answer(fitting(&question, choice, self.tls_required)));
         } else if std::mem::take(&mut self.upgrading) {
             self.feed(Input::TlsUp);
         }
@@ -358,6 +362,7 @@ fn any_driver(choices: &mut Choices<'_>) {
     }
     while !choices.is_empty() {
         let over = machine.ended();
+
         let effects = match choices.below(4) {
             0 | 1 => machine.on(Input::Line(Line(&any_line(choices))), NOW),
             2 => {

@@ -408,6 +408,8 @@ impl Machine {
         if !self.ended() {
             self.doing = Doing::Ended;
             self.waiting.clear();
+            // Nothing is said of it any more, whatever the driver still tells.
+            self.transfer = None;
             out.push(Effect::End(ending));
         }
     }
