@@ -4,6 +4,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 
 use tests::client::{Client, DataTls, Reply};
+use tests::deadline::{self, SOON};
 use tests::server::Server;
 use tests::tree;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -183,6 +184,27 @@ async fn s_43_t_72_the_server_connects_to_its_client_and_to_no_service() {
     client.command("EPSV ALL").await.expect(200);
     client.command(&format!("EPRT |1|{USER}|{port}|")).await.expect(501);
     client.command("PASV").await.expect(501);
+}
+
+#[tokio::test]
+async fn t_72_a_scanner_behind_nat_that_names_its_private_address_is_reached_where_it_came_from() {
+    let server = Server::serve().await;
+    std::fs::write(server.root().join("f"), b"for the scanner").expect("a file");
+    let mut client = server.enter(USER).await;
+    for (verb, named) in [("PORT", "192,168,178,20,"), ("EPRT", "|1|10.1.2.3|")] {
+        let listener = tokio::net::TcpListener::bind((USER, 0)).await.expect("a port");
+        let port = listener.local_addr().expect("an address").port();
+        let port = if verb == "PORT" { format!("{},{}", port >> 8, port & 255) } else { format!("{port}|") };
+        client.command(&format!("{verb} {named}{port}")).await.expect(200);
+        client.command("RETR f").await.expect(150);
+        let (stream, peer) = deadline::within(SOON, "the server to come", listener.accept()).await.expect("it comes");
+        assert_eq!(peer.ip().to_string(), USER);
+        assert_eq!(client.protect(stream).await.read_all().await, b"for the scanner");
+        client.reply().await.expect(226);
+    }
+    // A public address is somebody, and so is a private one of the wrong family.
+    client.command("PORT 203,0,113,9,195,81").await.expect(501);
+    client.command("EPRT |2|fd00::5|50001|").await.expect(501);
 }
 
 #[tokio::test]

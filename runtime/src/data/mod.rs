@@ -14,4 +14,4 @@ pub use lingering::Lingering;
 pub use open::{OpenFault, Opener, Protection};
 pub use pump::{Failure, Rules};
 pub use stream::{Data, Halt};
-pub use vet::{Expected, Through, may_connect};
+pub use vet::{Expected, Through, active_target};

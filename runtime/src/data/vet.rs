@@ -61,10 +61,21 @@ pub(super) fn is_client(address: SocketAddr, client: IpAddr) -> bool {
     fold(address.ip()) == client
 }
 
-/// Whether the server may connect to an address that the client named: only to the client itself, never to
-/// another host or a privileged port (RFC 2577 section 3).
-pub fn may_connect(address: SocketAddr, client: IpAddr) -> bool {
-    is_client(address, client) && address.port() >= FIRST_USER_PORT
+/// Where the server connects when a client names an address: to the client itself, never to another host or a
+/// privileged port (RFC 2577 section 3). A client behind NAT knows its private address only; from outside that
+/// one means the address that it came from, as ProFTPD has it. `None`: nowhere.
+pub fn active_target(named: SocketAddr, client: IpAddr) -> Option<SocketAddr> {
+    let ip = fold(named.ip());
+    let is_natted = ip.is_ipv4() == client.is_ipv4() && is_private(ip) && !is_private(client);
+    (named.port() >= FIRST_USER_PORT && (ip == client || is_natted)).then(|| SocketAddr::new(client, named.port()))
+}
+
+/// Whether an address means something in its own network only (RFC 1918, RFC 6598, RFC 4193).
+fn is_private(ip: IpAddr) -> bool {
+    match ip {
+        IpAddr::V4(ip) => ip.is_private() || (ip.octets()[0] == 100 && ip.octets()[1] & 0xc0 == 64),
+        IpAddr::V6(ip) => ip.is_unique_local(),
+    }
 }
 
 /// Whether a protected data connection has proved enough.
@@ -86,9 +97,34 @@ mod tests {
             ("192.0.2.7:0", false),
             ("192.0.2.8:50000", false),
             ("127.0.0.1:50000", false),
+            ("169.254.1.1:50000", false),
+            ("0.0.0.0:50000", false),
             ("[2001:db8::1]:50000", false),
         ] {
-            assert_eq!(may_connect(address.parse().expect("address"), client), allowed, "{address}");
+            let named: SocketAddr = address.parse().expect("address");
+            let target = allowed.then(|| SocketAddr::new(client, named.port()));
+            assert_eq!(active_target(named, client), target, "{address}");
+        }
+    }
+
+    #[test]
+    fn t_72_a_private_address_from_outside_means_the_client_and_nobody_else() {
+        for (named, client, target) in [
+            ("192.168.1.5:50000", "203.0.113.9", Some("203.0.113.9:50000")),
+            ("10.0.0.1:1024", "203.0.113.9", Some("203.0.113.9:1024")),
+            ("172.31.0.1:50000", "203.0.113.9", Some("203.0.113.9:50000")),
+            ("100.64.0.1:50000", "203.0.113.9", Some("203.0.113.9:50000")),
+            ("[fd00::5]:50000", "2001:db8::9", Some("[2001:db8::9]:50000")),
+            ("192.168.1.5:80", "203.0.113.9", None),
+            ("172.32.0.1:50000", "203.0.113.9", None),
+            ("192.168.1.5:50000", "192.168.1.6", None),
+            ("10.0.0.1:50000", "192.168.1.6", None),
+            ("192.168.1.5:50000", "2001:db8::9", None),
+            ("[fd00::5]:50000", "203.0.113.9", None),
+        ] {
+            let named: SocketAddr = named.parse().expect("address");
+            let target = target.map(|target| target.parse().expect("address"));
+            assert_eq!(active_target(named, client.parse().expect("address")), target, "{named} from {client}");
         }
     }
 

@@ -20,7 +20,7 @@ use super::registry::{Entry, Order};
 use super::ruling::{self, No};
 use super::transfer::{self, Opened, Way};
 use crate::config::settings::ListenTls;
-use crate::data::{Opener, Throttle, may_connect};
+use crate::data::{Opener, Throttle, active_target};
 use crate::events::{Command, Kind, Occasion};
 use crate::ftp::command;
 use crate::ftp::effect::{
@@ -513,12 +513,12 @@ impl Driver {
                 }))
             }
             Question::Active(address) => {
-                let allowed = may_connect(address, entry.peer.ip());
-                if allowed {
+                let target = active_target(address, entry.peer.ip());
+                if let Some(address) = target {
                     let opener = Opener::Active { address, local: entry.arrival.own_ip() };
                     self.opener = Some((opener, Instant::now()));
                 }
-                Answer::Active(allowed)
+                Answer::Active(target.is_some())
             }
         })
     }
