@@ -240,6 +240,12 @@ impl Client {
         self.name = ServerName::try_from(name.to_owned()).expect("a server's name");
     }
 
+    /// The protocol that was agreed on in TLS (ALPN).
+    pub fn agreed(&self) -> Option<String> {
+        let Wire::Protected(stream) = &self.wire else { return None };
+        stream.get_ref().1.alpn_protocol().map(|name| String::from_utf8_lossy(name).into_owned())
+    }
+
     /// The handshake alone.
     ///
     /// # Errors

@@ -45,7 +45,12 @@ pub fn certified(file: &Path, versions: &[&'static SupportedProtocolVersion], ow
 
 /// As [`trusting`], offering these ALPN names.
 pub fn offering(file: &Path, alpn: &[&str]) -> Arc<ClientConfig> {
-    let mut config = pinning(file, default_provider(), TLS_ANY);
+    offering_with(file, TLS_ANY, alpn)
+}
+
+/// As [`offering`], of these versions.
+pub fn offering_with(file: &Path, versions: &[&'static SupportedProtocolVersion], alpn: &[&str]) -> Arc<ClientConfig> {
+    let mut config = pinning(file, default_provider(), versions);
     config.alpn_protocols = alpn.iter().map(|name| name.as_bytes().to_vec()).collect();
     Arc::new(config)
 }

@@ -162,6 +162,21 @@ fn starts_like_a_reply(text: &str) -> bool {
 }
 
 #[test]
+fn s_13_every_table_hashes_with_a_key_of_its_own() {
+    // What peers fill must not be made slow by chosen names: no hasher whose key everybody knows.
+    const KNOWN: [&str; 6] = ["FixedState", "BuildHasherDefault", "FxHash", "fxhash", "nohash", "SeedableRandomState"];
+    let mut complaints = Vec::new();
+    for source in sources() {
+        for (at, line) in &source.lines {
+            if let Some(hasher) = KNOWN.iter().find(|hasher| line.contains(**hasher)) {
+                complaints.push(format!("{}:{at} hashes with {hasher}; take a RandomState", source.name));
+            }
+        }
+    }
+    assert!(complaints.is_empty(), "\n{}", complaints.join("\n"));
+}
+
+#[test]
 fn no_policy_is_special_to_the_server() {
     let mut complaints = Vec::new();
     for source in sources() {

@@ -22,6 +22,13 @@ const UNIX_MODE: u8 = 1 << 5;
 const UNIX_UID: u8 = 1 << 6;
 const UNIX_GID: u8 = 1 << 7;
 
+/// The kind in a Unix mode, and kinds that are neither files nor folders.
+const KIND: u32 = 0o170_000;
+const LINK: u32 = 0o120_000;
+const FIFO: u32 = 0o010_000;
+const SOCKET: u32 = 0o140_000;
+const BLOCKS: u32 = 0o060_000;
+
 /// Half a Gregorian year: `ls` tells the time of day of what is younger.
 const RECENT_SECONDS: i64 = 15_778_476;
 
@@ -158,12 +165,17 @@ fn append_permissions(what: EntryKind, may: May, out: &mut Vec<u8>) {
 
 fn append_mode(entry: &Entry, out: &mut Vec<u8>) {
     const BITS: &[u8; 9] = b"rwxrwxrwx";
-    out.push(match entry.what {
-        EntryKind::File => b'-',
-        EntryKind::Folder => b'd',
-        EntryKind::Other => b'?',
-    });
     let mode = entry.mode;
+    out.push(match (entry.what, mode & KIND) {
+        (EntryKind::File, _) => b'-',
+        (EntryKind::Folder, _) => b'd',
+        // FileZilla leaves out a line whose first letter it does not know.
+        (EntryKind::Other, LINK) => b'l',
+        (EntryKind::Other, FIFO) => b'p',
+        (EntryKind::Other, SOCKET) => b's',
+        (EntryKind::Other, BLOCKS) => b'b',
+        (EntryKind::Other, _) => b'c',
+    });
     out.extend(BITS.iter().enumerate().map(|(at, &letter)| if mode >> (8 - at) & 1 == 1 { letter } else { b'-' }));
 }
 
@@ -242,6 +254,16 @@ mod tests {
         assert_eq!(long(&folder), "drwxr-xr-x   1 ftp      ftp                 0 Sep 13  2020 d\r\n");
         assert!(long(&entry(b"x", 1_700_000_001)).contains("Nov 14  2023"), "the future has a year");
         assert!(long(&entry(b"x", 1_698_796_800)).contains("Nov  1 00:00"), "the day is padded");
+    }
+
+    #[test]
+    fn t_55_every_kind_has_a_letter_that_clients_know() {
+        for (mode, letter) in
+            [(0o120_777, 'l'), (0o010_644, 'p'), (0o140_755, 's'), (0o060_660, 'b'), (0o020_620, 'c'), (0, 'c')]
+        {
+            let other = Entry { what: EntryKind::Other, mode, ..entry(b"x", 0) };
+            assert!(long(&other).starts_with(letter), "{mode:o}");
+        }
     }
 
     #[test]

@@ -310,6 +310,20 @@ mod tests {
     }
 
     #[test]
+    fn s_76_fields_of_a_later_version_are_passed_over_and_a_later_kind_of_record_is_counted() {
+        let one = Record::Ban(ban("host:192.0.2.1", NOW, Some(60)));
+        let text = String::from_utf8(line(&one)).expect("JSON");
+        let later = text.replacen("{\"ban\":{", "{\"ban\":{\"weight\":{\"a\":[1]},", 1);
+        assert_ne!(later, text);
+        assert_eq!(read_all(later.as_bytes()), (vec![one.clone()], 0));
+        let lifted = String::from_utf8(line(&lift(&ban("host:192.0.2.1", NOW, None), NOW))).expect("JSON");
+        let later = lifted.replacen("{\"lift\":{", "{\"lift\":{\"ticket\":7,", 1);
+        assert_eq!(read_all(later.as_bytes()).1, 0);
+        let unknown = [b"{\"pardon\":{\"id\":1}}\n", text.as_bytes()].concat();
+        assert_eq!(read_all(&unknown), (vec![one], 1));
+    }
+
+    #[test]
     fn a_strangers_bytes_are_left_out_and_counted() {
         let one = Record::Ban(ban("host:192.0.2.1", NOW, Some(60)));
         let mut value = b"{\"ban\":1}\nrubbish\n\xff\xfe\n".to_vec();
