@@ -348,7 +348,7 @@ impl Derive for PlainKeys {
     async fn derive(&self, purpose: &Purpose) -> Vec<Key> {
         match purpose {
             Purpose::Entry { key, .. } => vec![Key::parse(key).expect("the server asks with visible characters")],
-            Purpose::LookUpBan(_) | Purpose::StoreBan(..) => Vec::new(),
+            Purpose::LookUpBan(_) | Purpose::StoreBan(..) | Purpose::TlsSession(_) => Vec::new(),
         }
     }
 }

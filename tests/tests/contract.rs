@@ -106,6 +106,7 @@ async fn a_component_of_contract_0_1_0_derives_keys() {
         (Purpose::StoreBan(subject.clone(), Reach::Everywhere), Some("pc1.b.home/-/look/host/192.0.2.7")),
         (Purpose::StoreBan(subject, Reach::Node), None),
         (entry, Some("pc1.c.11.brute-force.home/-/entry/brute-force/k")),
+        (Purpose::TlsSession(vec![7; 32]), Some("pc1.s.home/-/tls/32")),
     ] {
         let derived = keys.derive(&purpose).await;
         assert_eq!(derived.first().map(|key| key.as_str()), wanted, "{purpose:?}");

@@ -214,7 +214,10 @@ impl Keying {
                 if self.health.good() == Change::Resumed {
                     tracing::info!(policy = %self.stamp.name, "keys.resumed: its trial went well");
                 }
-                self.remembered.lock().put(purpose.clone(), keys.clone());
+                // Every session has an id of its own: they would push out what is asked again.
+                if !matches!(purpose, Purpose::TlsSession(_)) {
+                    self.remembered.lock().put(purpose.clone(), keys.clone());
+                }
                 keys
             }
             Err(failure) => {
@@ -303,6 +306,7 @@ fn checked(purpose: &Purpose, derived: Vec<wit::DerivedKey>) -> Result<Vec<Key>,
     let (namespace, exact) = match purpose {
         Purpose::LookUpBan(_) | Purpose::StoreBan(..) => (Namespace::Bans, None),
         Purpose::Entry { policy, .. } => (Namespace::Policy(policy.clone()), Some(1)),
+        Purpose::TlsSession(_) => (Namespace::Sessions, Some(1)),
     };
     if exact.is_some_and(|exact| derived.len() != exact) || derived.len() > KEYS_MAX {
         return Err(nonsense(format!("{} keys", derived.len())));
@@ -366,8 +370,12 @@ mod tests {
         assert_eq!(checked(&ban, vec![native("a"), native("b")]).expect("two").len(), 2);
         assert_eq!(checked(&ban, Vec::new()).expect("none"), []);
         let foreign = wit::DerivedKey { key: b"a".to_vec(), format: wit::Format::ProftpdTpl };
+        let session = Purpose::TlsSession(vec![7; 32]);
+        assert_eq!(checked(&session, vec![native("default/07")]).expect("one")[0].as_str(), "pc1.s.default/07");
         for (purpose, answer) in [
             (&entry, Vec::new()),
+            (&session, Vec::new()),
+            (&session, vec![native("a"), native("b")]),
             (&entry, vec![native("a"), native("b")]),
             (&ban, vec![native("a"); KEYS_MAX + 1]),
             (&ban, vec![native("a"), native("a b")]),

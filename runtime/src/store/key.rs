@@ -128,12 +128,14 @@ impl fmt::Debug for Key {
 }
 
 /// What a key is for: the host puts it before what a key policy derived, so that a counter can never be
-/// read as a ban. The form on the wire is `pc1.b.DERIVED` for bans and `pc1.c.LEN.POLICY.DERIVED` for the
-/// counters of a policy, where LEN is the length of the policy's name: `a` + `b:c` differs from `a:b` + `c`.
+/// read as a ban. The form on the wire is `pc1.b.DERIVED` for bans, `pc1.s.DERIVED` for TLS sessions and
+/// `pc1.c.LEN.POLICY.DERIVED` for the counters of a policy, where LEN is the length of the policy's name: `a` + `b:c` differs from `a:b` + `c`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Namespace {
     /// Ban records.
     Bans,
+    /// TLS sessions.
+    Sessions,
     /// A policy's own entries, by the operator's name for it.
     Policy(String),
 }
@@ -153,6 +155,7 @@ impl Namespace {
         let derived = String::from_utf8_lossy(derived);
         Key::parse(&match self {
             Namespace::Bans => format!("pc1.b.{derived}"),
+            Namespace::Sessions => format!("pc1.s.{derived}"),
             Namespace::Policy(name) => format!("pc1.c.{}.{name}.{derived}", name.len()),
         })
     }
@@ -173,6 +176,8 @@ pub enum Purpose {
         /// The policy's own key.
         key: String,
     },
+    /// A TLS session, by its id.
+    TlsSession(Vec<u8>),
 }
 
 /// Whoever derives keys: the key policy; in tests a plain function.

@@ -71,7 +71,7 @@ impl Derive for Keys {
     async fn derive(&self, purpose: &Purpose) -> Vec<Key> {
         match purpose {
             Purpose::LookUpBan(subject) | Purpose::StoreBan(subject, _) => vec![self.of(subject)],
-            Purpose::Entry { .. } => Vec::new(),
+            Purpose::Entry { .. } | Purpose::TlsSession(_) => Vec::new(),
         }
     }
 }

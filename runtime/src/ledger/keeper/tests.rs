@@ -26,7 +26,7 @@ impl Derive for PlainKeys {
                 vec![key(&Subject::Host(*ip).to_string()), key(&around(ip))]
             }
             Purpose::LookUpBan(subject) | Purpose::StoreBan(subject, _) => vec![key(&subject.to_string())],
-            Purpose::Entry { .. } => Vec::new(),
+            Purpose::Entry { .. } | Purpose::TlsSession(_) => Vec::new(),
         }
     }
 }

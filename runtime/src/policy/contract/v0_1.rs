@@ -314,6 +314,7 @@ pub(in crate::policy) fn key_request(purpose: &Purpose, site: &str) -> keys::Req
             Purpose::Entry { policy, key } => {
                 keys::Purpose::Entry(keys::Entry { policy: policy.clone(), key: key.clone() })
             }
+            Purpose::TlsSession(id) => keys::Purpose::TlsSession(id.clone()),
         },
         site: site.to_owned(),
         server: None,
