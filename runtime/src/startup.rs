@@ -32,7 +32,7 @@ use crate::policy::{Deps, Engine, KeyPolicy, Policies};
 use crate::replay::{self, Header, Recorder};
 use crate::session::{self, Handles, House};
 use crate::store;
-use crate::tls::{Acceptor, Identity, SelfSigned, watch_expiries};
+use crate::tls::{Acceptor, Asked, Identity, SelfSigned, Sessions, watch_expiries};
 use crate::vfs::Files;
 use reload::{Reload, mistake};
 
@@ -68,7 +68,9 @@ impl Server {
 
         let engine = Engine::start(&settings).map_err(|error| machine(&error))?;
         let keys = KeyPolicy::load(engine.clone(), &settings).await.map_err(|error| wrong(mistake(&error)))?;
-        let store = store::open(&settings, secret_file::secrets(&settings).map_err(wrong)?);
+        let secrets = secret_file::secrets(&settings).map_err(wrong)?;
+        let session_secrets = secrets.cluster.as_ref().map(|key| key.secrets("tls sessions"));
+        let store = store::open(&settings, secrets);
         let (bans, ban_writer) =
             ledger::open(&settings, store.clone(), keys.clone()).map_err(|error| machine(&error))?;
         let networks = Arc::new(Networks::new(&settings.networks));
@@ -89,7 +91,9 @@ impl Server {
         let identity = identity(&settings)?;
         let identities = Identity::of_all(&identity, &settings.hosts);
         let hosts = Arc::new(Hosts::new(&settings.hosts));
-        let acceptor = Acceptor::new(&settings.tls, &identities, hosts.clone());
+        let asked = Asked { store: store.clone(), keys: keys.clone() };
+        let sessions = Sessions::new(&settings, session_secrets.as_deref(), Some(asked));
+        let acceptor = Acceptor::new(&settings.tls, &identities, hosts.clone(), sessions.clone());
         let acceptor = Arc::new(acceptor.map_err(|error| wrong(mistake(&error)))?);
         let gate = Gate::new(&settings, bans.clone(), networks.clone());
 
@@ -147,6 +151,7 @@ impl Server {
             policies: policies.clone(),
             keys: keys.clone(),
             house: house.clone(),
+            sessions: sessions.clone(),
             reloads,
             about: About {
                 site: settings.server.site.clone(),
@@ -176,6 +181,7 @@ impl Server {
             login,
             transfers: transfers.clone(),
         };
+        tokio::spawn(sessions.keep_in_step(stopper.stop()));
         tokio::spawn(watch_expiries(acceptor, settings.tls.expiry_check, stopper.stop()));
         tokio::spawn(reload.run(orders, stopper.stop()).map_err(|error| machine(&error))?);
 

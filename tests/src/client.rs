@@ -235,6 +235,14 @@ impl Client {
         Arc::clone(self.tls.as_ref().expect("the control connection is protected"))
     }
 
+    /// Whether its own handshake resumed an earlier session.
+    pub fn resumed(&self) -> bool {
+        match &self.wire {
+            Wire::Protected(stream) => stream.get_ref().1.handshake_kind() == Some(HandshakeKind::Resumed),
+            Wire::Plain(_) | Wire::None => false,
+        }
+    }
+
     /// Asks for another name in TLS from now on; an address means none.
     pub fn ask_for(&mut self, name: &str) {
         self.name = ServerName::try_from(name.to_owned()).expect("a server's name");

@@ -36,6 +36,11 @@ impl Line {
         field.as_u64().or_else(|| field.as_str()?.parse().ok())
     }
 
+    /// A field that is yes or no.
+    pub fn flag(&self, name: &str) -> Option<bool> {
+        self.field(name)?.as_bool()
+    }
+
     /// Whether this line is the outcome of a connection.
     pub fn is_outcome(&self) -> bool {
         matches!(self.message(), "connection.ended" | "connection.refused")

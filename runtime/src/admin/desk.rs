@@ -21,6 +21,7 @@ use crate::net::Networks;
 use crate::policy::{KeyPolicy, Policies, PolicyStatus};
 use crate::session::House;
 use crate::store::SharedStore;
+use crate::tls::Sessions;
 
 /// Someone waits to hear how a reload went.
 pub type ReloadOrder = oneshot::Sender<Result<(), Vec<Mistake>>>;
@@ -41,6 +42,8 @@ pub struct Desk {
     pub keys: Arc<KeyPolicy>,
     /// Tells the policies what somebody raises.
     pub house: Arc<House>,
+    /// TLS sessions that clients may resume.
+    pub sessions: Arc<Sessions>,
     /// Takes orders to reload.
     pub reloads: mpsc::Sender<ReloadOrder>,
     /// What does not change while the server runs.
@@ -105,6 +108,12 @@ impl Desk {
                 let told = self.raise(&name, host, user.as_deref(), &data).await;
                 audit(&caller, "event-raise", &name, if told.is_good() { Ok("told") } else { Err(told.why()) });
                 told
+            }
+            Request::TlsSessionsInfo {} => Reply::done(&self.sessions.info(now)),
+            Request::TlsSessionsClear {} => {
+                let cleared = self.sessions.clear(now).await;
+                audit(&caller, "tls-sessions-clear", "", Ok("cleared"));
+                Reply::done(&cleared)
             }
             Request::PolicyList {} => Reply::done(&self.policies()),
             Request::PolicyReload {} => {

@@ -72,6 +72,10 @@ pub enum Request {
         #[serde(default)]
         data: serde_json::Value,
     },
+    /// How TLS sessions are resumed: [`crate::tls::SessionsInfo`].
+    TlsSessionsInfo {},
+    /// Refuse every TLS session that was issued so far: [`crate::tls::ClearedSessions`].
+    TlsSessionsClear {},
     /// The policies in order of asking, then the key policy: a list of [`PolicyStatus`].
     PolicyList {},
     /// Read configuration and components again, all or nothing: a list of [`PolicyStatus`].

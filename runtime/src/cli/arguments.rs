@@ -71,6 +71,13 @@ pub enum Command {
     /// The key that the nodes of a cluster share
     #[command(subcommand)]
     Cluster(ClusterCommand),
+    /// TLS of a running server
+    Tls {
+        #[command(subcommand)]
+        command: TlsCommand,
+        #[command(flatten)]
+        reach: Reach,
+    },
     /// How a running server is
     Status {
         #[command(flatten)]
@@ -322,6 +329,21 @@ pub enum ClusterCommand {
         #[arg(long)]
         seal: bool,
     },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum TlsCommand {
+    /// Sessions that clients may resume
+    #[command(subcommand)]
+    Sessions(SessionsCommand),
+}
+
+#[derive(Clone, Copy, Debug, Subcommand)]
+pub enum SessionsCommand {
+    /// Tell how they are resumed, with which keys, and how often
+    Info,
+    /// Refuse every one that was issued so far, here at once and on the other nodes as far as it says
+    Clear,
 }
 
 #[derive(Debug, Subcommand)]

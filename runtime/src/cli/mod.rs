@@ -17,6 +17,7 @@ mod replay;
 mod serve;
 mod status;
 mod table;
+mod tls;
 mod user;
 
 use std::ffi::OsString;
@@ -26,7 +27,8 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use arguments::{
-    Arguments, BansCommand, ClusterCommand, Command, ConfigCommand, EventCommand, PolicyCommand, UserCommand,
+    Arguments, BansCommand, ClusterCommand, Command, ConfigCommand, EventCommand, PolicyCommand, SessionsCommand,
+    TlsCommand, UserCommand,
 };
 use complain::Complaint;
 
@@ -102,6 +104,10 @@ fn carry_out(arguments: Arguments) -> Result<Answer, Complaint> {
         Command::Policy(PolicyCommand::Replay(wanted)) => replay::run(&wanted, json),
         Command::Policy(PolicyCommand::Check { file, settings }) => policy::check(&file, settings.as_deref(), json),
         Command::Cluster(ClusterCommand::Keygen { out, seal }) => cluster::keygen(out.as_deref(), seal),
+        Command::Tls { command: TlsCommand::Sessions(wanted), reach } => match wanted {
+            SessionsCommand::Info => tls::info(&reach, json),
+            SessionsCommand::Clear => tls::clear(&reach, json),
+        },
         Command::Status { reach } => status::run(&reach, json),
         Command::User(UserCommand::Hash) => user::hash(),
         Command::User(UserCommand::List { config }) => user::list(&config, json),

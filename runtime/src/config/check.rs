@@ -28,14 +28,14 @@ pub(super) fn settings(top: &mut Section<'_, '_>, base: &Path) -> Settings {
     let mut timeouts = top.section("timeouts", timeouts);
     let (server, plain, main) = top.section("server", |at| server(at, base));
     let listeners = listeners::listeners(top, &plain);
-    let tls = top.section("tls", |at| tls(at, base));
+    let store = top.section("store", |at| store(at, base, &mut timeouts));
+    let tls = top.section("tls", |at| tls(at, base, &store));
     listeners::balanced(top, &listeners, &tls);
     let hosts = listeners::hosts(top, main, base);
     let passive = top.section("passive", passive);
     let users = top.section("users", |at| users(at, base));
     let files = top.section("files", files);
     let limits = top.section("limits", limits);
-    let store = top.section("store", |at| store(at, base, &mut timeouts));
     let mut bans = top.section("bans", bans);
     // A balancer's address is not a client's: whatever comes through it, it stays.
     bans.protected
@@ -117,7 +117,7 @@ fn server(at: &mut Section<'_, '_>, base: &Path) -> (Server, Vec<SocketAddr>, Ho
     (server, listen, main)
 }
 
-fn tls(at: &mut Section<'_, '_>, base: &Path) -> Tls {
+fn tls(at: &mut Section<'_, '_>, base: &Path, store: &Store) -> Tls {
     let certificate = at.optional_path("certificate", base);
     let key = at.optional_path("key", base);
     let self_signed = at.flag("self-signed");
@@ -174,9 +174,41 @@ fn tls(at: &mut Section<'_, '_>, base: &Path) -> Tls {
         ),
         control_tickets: at.count("control-tickets", 0..=16),
         data_tickets: at.count("data-tickets", 0..=16),
+        sessions: tls_sessions(at, store),
+        session_life: at.span("session-life", seconds(1)..=seconds(7 * DAY)),
+        ticket_rotation: at.span("ticket-rotation", seconds(1)..=seconds(7 * DAY)),
+        session_queue: at.count("session-queue", 16..=1_000_000),
         session_ids: at.count("session-ids", 0..=1_000_000),
         strict_close: at.flag("strict-close"),
     }
+}
+
+/// What is shared is sealed: without the cluster's key nothing is.
+fn tls_sessions(at: &mut Section<'_, '_>, store: &Store) -> TlsSessions {
+    let ways = [
+        ("auto", None),
+        ("tickets", Some(TlsSessions::Tickets)),
+        ("store", Some(TlsSessions::Store)),
+        ("node", Some(TlsSessions::Node)),
+    ];
+    let way = at.choice("sessions", &ways);
+    let shared = matches!(way, Some(TlsSessions::Tickets | TlsSessions::Store));
+    if shared && store.cluster_key.is_none() {
+        at.mistake(
+            "sessions",
+            "needs `store.cluster-key`: sessions leave this node sealed, or not at all",
+            "make a key with `portcullis cluster keygen --out FILE`, and name it there on every node",
+        );
+    }
+    if way == Some(TlsSessions::Store) && store.engine == StoreEngine::Memory {
+        at.mistake(
+            "sessions",
+            "needs memcached servers in `store.servers`",
+            "name them, or set `tls.sessions = \"tickets\"`, which needs none",
+        );
+    }
+    let fallback = if store.cluster_key.is_some() { TlsSessions::Tickets } else { TlsSessions::Node };
+    way.unwrap_or(fallback)
 }
 
 fn certificate_match(text: &str) -> Option<CertificateMatch> {

@@ -109,7 +109,15 @@ pub struct Tls {
     pub control_tickets: usize,
     /// TLS 1.3 tickets sent on the data connection of a download or a listing; uploads get none.
     pub data_tickets: usize,
-    /// TLS 1.2 sessions kept for clients that resume by session id; the oldest makes room. A control
+    /// Where sessions that clients may resume are.
+    pub sessions: TlsSessions,
+    /// From a full handshake until its session is resumed no more.
+    pub session_life: Duration,
+    /// How long one key seals.
+    pub ticket_rotation: Duration,
+    /// Sessions that may wait to be written into the store; more are not shared.
+    pub session_queue: usize,
+    /// Sessions kept on this node for clients that resume by session id; the oldest makes room. A control
     /// connection's own session is kept besides, for its data connections.
     pub session_ids: usize,
     /// A FIN without close_notify at the end of an upload: `true` makes it an error (426).
@@ -124,6 +132,18 @@ pub struct Tls {
     pub client_users: BTreeMap<String, Vec<CertificateMatch>>,
     /// How often the ends of certificates are looked at.
     pub expiry_check: Duration,
+}
+
+/// Where sessions that clients may resume are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TlsSessions {
+    /// In tickets that every node with the cluster's key opens.
+    Tickets,
+    /// In the shared store, sealed with the cluster's key.
+    Store,
+    /// In tickets that this node alone opens.
+    Node,
 }
 
 /// The lowest TLS version that is spoken.

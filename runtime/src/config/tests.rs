@@ -144,3 +144,19 @@ fn a_text_that_is_no_toml_is_told_by_line() {
     let told = complaints("[tls]\nself-signed = tru\n");
     assert!(told.contains("at portcullis.toml:2"), "{told}");
 }
+
+#[test]
+fn tls_sessions_leave_the_node_sealed_or_not_at_all() {
+    for way in ["tickets", "store"] {
+        let told =
+            complaints(&format!("[tls]\nself-signed = true\nsessions = {way:?}\n[store]\nservers = [\"a:1\"]\n"));
+        assert!(told.starts_with("`tls.sessions` needs `store.cluster-key`"), "{told}");
+        assert!(told.contains(":3\n") && told.contains("portcullis cluster keygen"), "{told}");
+    }
+    let alone = "[tls]\nself-signed = true\nsessions = \"store\"\n[store]\ncluster-key = \"k\"\n";
+    let told = complaints(alone);
+    assert!(told.contains("needs memcached servers in `store.servers`"), "{told}");
+    let way = |text: &str| read(text).expect("settings").settings.tls.sessions;
+    assert_eq!(way("[tls]\nself-signed = true\n"), settings::TlsSessions::Node);
+    assert_eq!(way("[tls]\nself-signed = true\n[store]\ncluster-key = \"k\"\n"), settings::TlsSessions::Tickets);
+}

@@ -12,7 +12,7 @@ use crate::config::settings::{self, Settings, StoreEngine};
 use crate::net::{Hosts, Networks};
 use crate::policy::{Deps, Engine, KeyPolicy, Policies};
 use crate::store;
-use crate::tls::{Acceptor, Identity};
+use crate::tls::{Acceptor, Identity, Sessions};
 
 /// What was found good.
 #[derive(Clone, Debug, Serialize)]
@@ -53,7 +53,8 @@ fn certificates(settings: &Settings) -> Result<(), Mistake> {
         }
     };
     let hosts = Arc::new(Hosts::new(&settings.hosts));
-    Acceptor::new(&settings.tls, &identities, hosts).map(drop).map_err(|error| mistake(&error))
+    let sessions = Sessions::new(settings, None, None);
+    Acceptor::new(&settings.tls, &identities, hosts, sessions).map(drop).map_err(|error| mistake(&error))
 }
 
 /// Loads them all as `serve` does, over a store and a ledger in which nothing is.

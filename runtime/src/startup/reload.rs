@@ -18,7 +18,7 @@ use crate::config::{Loaded, Mistake, plain};
 use crate::net::systemd::Notifier;
 use crate::net::{Hosts, Stop};
 use crate::policy::{KeyPolicy, Policies, Watcher, file_of};
-use crate::tls::{Acceptor, Identity};
+use crate::tls::{Acceptor, Identity, Sessions};
 
 /// What can change while the server serves.
 pub struct Reload {
@@ -119,7 +119,9 @@ impl Reload {
         let users = users.map_err(|error| vec![mistake(&error)])??;
         // The certificates are tried before anything changes, so that nothing changes by half.
         let hosts = Arc::new(Hosts::new(&[]));
-        Acceptor::new(&self.loaded.settings.tls, &self.identities, hosts).map_err(|error| vec![mistake(&error)])?;
+        let sessions = Sessions::new(&self.loaded.settings, None, None);
+        Acceptor::new(&self.loaded.settings.tls, &self.identities, hosts, sessions)
+            .map_err(|error| vec![mistake(&error)])?;
         let keys = self.keys.in_force();
         self.keys.reload(&new.settings.keys).await.map_err(|error| vec![mistake(&error)])?;
         if let Err(errors) = self.policies.reload(&new.settings.chain).await {

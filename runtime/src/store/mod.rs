@@ -35,7 +35,7 @@ pub use key::{Derive, Key, KeyError, Namespace, Purpose};
 pub use memcached::{Holder, Memcached, Values};
 pub use memory::Memory;
 pub use ring::Distribution;
-pub use seal::{ClusterKey, Forged, NoKey, SEAL_BYTES};
+pub use seal::{ClusterKey, Forged, NoKey, SEAL_BYTES, Subkey};
 
 /// A value and the token that compare-and-swap needs.
 #[derive(Clone, Debug, PartialEq, Eq)]

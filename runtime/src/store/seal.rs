@@ -98,6 +98,23 @@ impl ClusterKey {
     }
 }
 
+impl ClusterKey {
+    /// One secret for another use for each key that seals, in their order.
+    pub fn secrets(&self, purpose: &str) -> Vec<Subkey> {
+        self.seals.iter().map(|secret| Subkey(derived(secret, purpose))).collect()
+    }
+}
+
+/// A secret that was made from the cluster's, for one use. Can neither be shown nor copied.
+pub struct Subkey([u8; KEY_BYTES]);
+
+impl Subkey {
+    /// For whoever makes keys of it.
+    pub const fn bytes(&self) -> &[u8; KEY_BYTES] {
+        &self.0
+    }
+}
+
 impl fmt::Debug for ClusterKey {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str("ClusterKey(..)")

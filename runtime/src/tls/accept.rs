@@ -5,8 +5,7 @@ use std::io;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use rustls::crypto::aws_lc_rs;
-use rustls::server::{ServerConfig, ServerSessionMemoryCache};
+use rustls::server::ServerConfig;
 use rustls::{HandshakeKind, ProtocolVersion, ServerConnection};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -17,8 +16,10 @@ use super::certs::{CertError, Identity};
 use super::expiry::Expiry;
 use super::gathered::Gathered;
 use super::hello::{self, Assembler, Hello, Progress};
-use super::owner::{Channel, Owner, Shared, Witness};
+use super::noting::Noting;
+use super::owner::{Channel, Owner, Witness};
 use super::prefixed::Prefixed;
+use super::sessions::Sessions;
 use super::templates::Templates;
 use super::x509::Certificate;
 use crate::config::settings::{CertificateMatch, ClientCertificates, DataResumption, Tls};
@@ -117,7 +118,7 @@ pub struct Acceptor {
     /// By `HostId`; servers with the same certificate share one.
     templates: ArcSwap<Vec<Arc<Templates>>>,
     hosts: Arc<Hosts>,
-    shared: Arc<Shared>,
+    sessions: Arc<Sessions>,
     settings: Tls,
 }
 
@@ -126,11 +127,14 @@ impl Acceptor {
     ///
     /// # Errors
     /// `CertError` for what an operator must mend.
-    pub fn new(settings: &Tls, identities: &[Identity], hosts: Arc<Hosts>) -> Result<Acceptor, CertError> {
-        let tickets = aws_lc_rs::Ticketer::new().map_err(|error| CertError::NoTickets(error.to_string()))?;
-        let shared = Arc::new(Shared { tickets, sessions: ServerSessionMemoryCache::new(settings.session_ids) });
+    pub fn new(
+        settings: &Tls,
+        identities: &[Identity],
+        hosts: Arc<Hosts>,
+        sessions: Arc<Sessions>,
+    ) -> Result<Acceptor, CertError> {
         let templates = ArcSwap::from_pointee(Templates::all(settings, identities)?);
-        Ok(Acceptor { templates, hosts, shared, settings: settings.clone() })
+        Ok(Acceptor { templates, hosts, sessions, settings: settings.clone() })
     }
 
     /// Reads the files again; new control connections get what they hold now. Connections that run keep
@@ -171,21 +175,28 @@ impl Acceptor {
             },
         };
         let templates = self.templates.load()[host.index()].clone();
-        let channel = Channel::new(self.shared.clone())
+        let context = self.sessions.context(host.index(), &templates.clients);
+        let channel = Channel::new(self.sessions.clone(), context, templates.verifier.is_some())
             .ok_or_else(|| TlsFault::Handshake("the system has no randomness".to_owned()))?;
-        let witness = Witness::new(&channel);
-        let acceptor = witnessed(&templates.control, &witness);
+        let offered = hello.as_ref().map(Hello::offered).unwrap_or_default();
+        let witness = Witness::control(&channel, self.sessions.fetch(&offered).await);
+        let acceptor = match &templates.verifier {
+            None => witnessed(&templates.control, &witness),
+            Some(verifier) => {
+                let noting = Noting { within: verifier.clone(), channel: channel.clone() };
+                let noted = templates.control_with(Arc::new(noting));
+                witnessed(&noted.map_err(|error| TlsFault::Handshake(error.to_string()))?, &witness)
+            }
+        };
         let stream = acceptor.accept(Prefixed::new(first, stream)).await?;
         let mut facts = facts(stream.get_ref().1);
+        witness.settle(facts.resumed);
         let certificate = client_certificate(stream.get_ref().1);
         if certificate.is_none() && self.settings.client_certificates == ClientCertificates::Required {
             return Err(TlsFault::NoCertificate);
         }
         facts.ja4 = hello.as_ref().map(Hello::ja4);
         facts.client_certificate = certificate.as_ref().map(|certificate| certificate.fingerprint.clone());
-        if facts.resumed {
-            witness.adopt();
-        }
         Ok(Secured { stream, facts, host, certificate, data: DataKeys { templates, channel } })
     }
 }
@@ -252,7 +263,7 @@ impl DataKeys {
             let stream = handshake(&TlsAcceptor::from(Arc::new(template.clone())), stream).await?;
             return Ok((stream, Owner::None));
         }
-        let witness = Witness::new(&self.channel);
+        let witness = Witness::data(&self.channel);
         let stream = handshake(&witnessed(template, &witness), stream).await?;
         let resumed = stream.get_ref().1.handshake_kind() == Some(HandshakeKind::Resumed);
         Ok((stream, witness.owner(resumed)))
@@ -297,6 +308,7 @@ fn iana(suite: rustls::CipherSuite) -> String {
 #[cfg(test)]
 mod tests {
     use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+    use rustls::crypto::aws_lc_rs;
     use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
     use rustls::{ClientConfig, DigitallySignedStruct, SignatureScheme, SupportedProtocolVersion};
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -354,7 +366,8 @@ mod tests {
 
     fn acceptor(state: &std::path::Path) -> Acceptor {
         let identity = Identity::find(&settings(), &SelfSigned { state, addresses: &[] }).expect("identity");
-        Acceptor::new(&settings(), &[identity], Arc::new(Hosts::new(&[]))).expect("acceptor")
+        let sessions = Sessions::new(&crate::config::defaults(), None, None);
+        Acceptor::new(&settings(), &[identity], Arc::new(Hosts::new(&[])), sessions).expect("acceptor")
     }
 
     async fn pair() -> (TcpStream, TcpStream) {

@@ -33,8 +33,6 @@ pub enum CertError {
     Mismatch { section: String, certificate: PathBuf, key: PathBuf },
     #[error("`{setting}`: {file} cannot be used: {reason}")]
     Unusable { setting: String, file: PathBuf, reason: String },
-    #[error("no keys for session tickets can be made: {0}")]
-    NoTickets(String),
     #[error("`tls.certificate` and `tls.key` are not set; name both files, or set `tls.self-signed = true`")]
     NotNamed,
     #[error("`tls.self-signed`: {file} cannot be made: {reason}")]
@@ -181,7 +179,7 @@ pub(super) mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::config::settings::{ClientCertificates, DataResumption, TlsVersion};
+    use crate::config::settings::{ClientCertificates, DataResumption, TlsSessions, TlsVersion};
 
     pub(in crate::tls) fn settings() -> Tls {
         Tls {
@@ -194,6 +192,10 @@ pub(super) mod tests {
             control_tickets: 4,
             data_tickets: 1,
             session_ids: 4,
+            sessions: TlsSessions::Node,
+            session_life: Duration::from_secs(3600),
+            ticket_rotation: Duration::from_secs(3600),
+            session_queue: 16,
             strict_close: false,
             client_certificates: ClientCertificates::Off,
             client_authorities: None,

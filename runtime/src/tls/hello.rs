@@ -19,7 +19,11 @@ const RECORD_BYTES_MAX: usize = 1 << 14;
 pub(super) const SERVER_NAME: u16 = 0;
 pub(super) const SIGNATURE_ALGORITHMS: u16 = 13;
 pub(super) const ALPN: u16 = 16;
+pub(super) const PRE_SHARED_KEY: u16 = 41;
 pub(super) const SUPPORTED_VERSIONS: u16 = 43;
+const TLS_13: u16 = 0x0304;
+/// Identities of pre-shared keys that are read; no client offers more than a few.
+const IDENTITIES_MAX: usize = 8;
 
 /// What a ClientHello offers, as far as it tells clients apart.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -34,6 +38,10 @@ pub(super) struct Hello {
     pub(super) alpn: Vec<Vec<u8>>,
     /// SNI, as sent.
     pub(super) name: Option<String>,
+    /// A session of TLS 1.2, or nothing that means anything.
+    pub(super) session_id: Vec<u8>,
+    /// Sessions of TLS 1.3, as tickets or ids.
+    pub(super) identities: Vec<Vec<u8>>,
 }
 
 /// What was read so far.
@@ -108,7 +116,7 @@ impl Hello {
         let mut at = Cursor(body);
         let mut hello = Hello { legacy_version: at.u16()?, ..Hello::default() };
         at.take(32)?;
-        at.short()?;
+        hello.session_id = at.short()?.0.to_vec();
         hello.ciphers = at.long()?.words()?;
         at.short()?;
         if at.0.is_empty() {
@@ -124,6 +132,7 @@ impl Hello {
                 SIGNATURE_ALGORITHMS => hello.signatures = { content }.long()?.words()?,
                 SUPPORTED_VERSIONS => hello.versions = { content }.short()?.words()?,
                 ALPN => hello.alpn = { content }.long()?.names()?,
+                PRE_SHARED_KEY => hello.identities = content.identities().unwrap_or_default(),
                 _ => {}
             }
         }
@@ -133,6 +142,14 @@ impl Hello {
     /// The name that is asked for, in lower case.
     pub(super) fn asked_name(&self) -> Option<String> {
         self.name.as_deref().map(|name| name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase())
+    }
+
+    /// The ids of sessions that it offers; the session id of a client that speaks TLS 1.3 means nothing.
+    pub(super) fn offered(&self) -> Vec<Vec<u8>> {
+        if self.versions.contains(&TLS_13) {
+            return self.identities.clone();
+        }
+        Some(self.session_id.clone()).filter(|id| !id.is_empty()).into_iter().collect()
     }
 
     /// Which program it is, as far as its offers tell.
@@ -182,6 +199,17 @@ impl<'a> Cursor<'a> {
         Some(names)
     }
 
+    /// The identities of pre-shared keys (RFC 8446 section 4.2.11), each with an age.
+    fn identities(mut self) -> Option<Vec<Vec<u8>>> {
+        let mut list = self.long()?;
+        let mut identities = Vec::new();
+        while !list.0.is_empty() && identities.len() < IDENTITIES_MAX {
+            identities.push(list.long()?.0.to_vec());
+            list.take(4)?;
+        }
+        Some(identities)
+    }
+
     /// The first name of type host_name (RFC 6066 section 3); one that is no ASCII counts as none.
     fn server_name(mut self) -> Option<String> {
         let mut list = self.long()?;
@@ -223,6 +251,11 @@ pub(super) mod tests {
                     }
                     SIGNATURE_ALGORITHMS => vector(2, &words(&hello.signatures)),
                     SUPPORTED_VERSIONS => vector(1, &words(&hello.versions)),
+                    PRE_SHARED_KEY => {
+                        let identity = |id: &Vec<u8>| [vector(2, id), vec![0; 4]].concat();
+                        let list: Vec<u8> = hello.identities.iter().flat_map(identity).collect();
+                        [vector(2, &list), vector(2, &vector(1, &[3; 32]))].concat()
+                    }
                     ALPN => vector(2, &hello.alpn.iter().flat_map(|name| vector(1, name)).collect::<Vec<_>>()),
                     _ => vec![7; usize::from(*kind % 5)],
                 };
@@ -232,7 +265,7 @@ pub(super) mod tests {
         let body = [
             &hello.legacy_version.to_be_bytes()[..],
             &[9; 32],
-            &vector(1, &[8; 32]),
+            &vector(1, &hello.session_id),
             &vector(2, &words(&hello.ciphers)),
             &[1, 0],
             &vector(2, &extensions),
@@ -249,11 +282,13 @@ pub(super) mod tests {
         Hello {
             legacy_version: 0x0303,
             ciphers: vec![0x1301, 0xc02b],
-            extensions: vec![SERVER_NAME, SUPPORTED_VERSIONS, ALPN, SIGNATURE_ALGORITHMS, 0x33],
+            extensions: vec![SERVER_NAME, SUPPORTED_VERSIONS, ALPN, SIGNATURE_ALGORITHMS, 0x33, PRE_SHARED_KEY],
             versions: vec![0x0304, 0x0303],
             signatures: vec![0x0403, 0x0804],
             alpn: vec![b"x-filezilla-ftp".to_vec(), b"ftp".to_vec()],
             name: Some("FTP.Example.com".to_owned()),
+            session_id: vec![8; 32],
+            identities: vec![vec![5; 32], vec![6; 200]],
         }
     }
 
@@ -264,6 +299,10 @@ pub(super) mod tests {
         };
         assert_eq!(hello, example());
         assert_eq!(hello.asked_name().as_deref(), Some("ftp.example.com"));
+        assert_eq!(hello.offered(), hello.identities);
+        let older = Hello { versions: vec![0x0303], ..hello.clone() };
+        assert_eq!(older.offered(), [vec![8; 32]]);
+        assert!(Hello { session_id: Vec::new(), ..older }.offered().is_empty());
     }
 
     #[test]
@@ -291,9 +330,13 @@ pub(super) mod tests {
         let alpn = proptest::collection::vec(proptest::collection::vec(any::<u8>(), 1..12), 0..4);
         (any::<u16>(), list(), list(), list(), list(), alpn, "[a-z.]{1,30}").prop_map(
             |(legacy_version, ciphers, mut extensions, versions, signatures, alpn, name)| {
-                extensions.retain(|kind| ![SERVER_NAME, SIGNATURE_ALGORITHMS, SUPPORTED_VERSIONS, ALPN].contains(kind));
+                extensions.retain(|kind| {
+                    ![SERVER_NAME, SIGNATURE_ALGORITHMS, SUPPORTED_VERSIONS, ALPN, PRE_SHARED_KEY].contains(kind)
+                });
                 extensions.extend([SERVER_NAME, ALPN, SUPPORTED_VERSIONS, SIGNATURE_ALGORITHMS]);
-                Hello { legacy_version, ciphers, extensions, versions, signatures, alpn, name: Some(name) }
+                let name = Some(name);
+                let (session_id, identities) = (vec![8; 32], Vec::new());
+                Hello { legacy_version, ciphers, extensions, versions, signatures, alpn, name, session_id, identities }
             },
         )
     }
