@@ -1,9 +1,10 @@
 //! The operator's desk: bans listed, added, lifted, exported and imported by people and their scripts.
 
 use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt;
 
 use serde_json::Value;
-use tests::program::Answer;
+use tests::program::{Answer, Program};
 use tests::server::{Server, portcullis};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixStream;
@@ -81,6 +82,81 @@ async fn p_29_adding_and_lifting_twice_is_told_and_changes_nothing() {
     assert_eq!(subjects(&server, &[]).await, ["host:192.0.2.1"]);
     server.admin(&["bans", "lift", "192.0.2.1"]).await.good();
     assert_eq!(server.admin(&["bans", "lift", "192.0.2.1"]).await.code, Some(1));
+}
+
+#[tokio::test]
+async fn p_28_bans_by_hand_of_every_kind_are_listed_enforced_and_never_end() {
+    let server = Server::serve_with(|config| {
+        config.set("networks.office", vec!["127.0.7.0/24"]);
+    })
+    .await;
+    let all = ["127.0.0.5", "127.0.0.6", "user:demo", "mallory@127.0.0.7", "class:office"];
+    for subject in all {
+        add(&server, subject, &["--permanent", "--reason", "by hand"]).await.good();
+    }
+    let rows = server.admin(&["bans", "list", "--json"]).await.good().json();
+    let rows = rows.as_array().expect("a list");
+    assert_eq!(rows.len(), all.len());
+    assert!(rows.iter().all(|row| row["expires"].is_null() && row["by"]["name"].is_string()), "{rows:?}");
+    let shown = server.admin(&["bans", "list"]).await.good().out;
+    assert_eq!(shown.matches("until lifted").count(), all.len(), "{shown}");
+    for banned in ["127.0.0.5", "127.0.0.6", "127.0.7.9"] {
+        server.assert_refused(banned).await;
+    }
+    let (user, password) = (server.user(), server.password());
+    let reply = server.try_login("127.0.0.8", user, password).await.expect("a reply");
+    assert_eq!(reply.code, 530, "the user's password is good: {reply}");
+    let reply = server.try_login("127.0.0.7", "mallory", "x").await.expect("a reply");
+    assert_eq!(reply.code, 530, "{reply}");
+}
+
+#[tokio::test]
+async fn p_32_no_other_user_of_the_machine_reaches_the_socket() {
+    let server = Server::serve().await;
+    let socket = &server.ready().admin;
+    let mode = std::fs::metadata(socket).expect("a socket").permissions().mode() & 0o777;
+    let folder = std::fs::metadata(server.state()).expect("a folder").permissions().mode() & 0o777;
+    assert_eq!((mode, folder), (0o600, 0o700));
+    if rustix::process::geteuid().is_root() {
+        // The way there is open; what stops them is the socket.
+        for place in [server.folder(), &server.state()] {
+            std::fs::set_permissions(place, PermissionsExt::from_mode(0o755)).expect("the mode can be set");
+        }
+        let dial = r#"IO::Socket::UNIX->new(Peer => shift) or die "$!\n""#;
+        let nobody = Program::new("setpriv").args(["--reuid=65534", "--regid=65534", "--clear-groups"]);
+        let said = nobody.args(["perl", "-MIO::Socket::UNIX", "-e", dial]).arg(socket).run().await;
+        assert!(said.code != Some(0) && said.err == "Permission denied\n", "{said:?}");
+    }
+    server.admin(&["bans", "list"]).await.good();
+}
+
+#[tokio::test]
+async fn p_45_of_ten_thousand_bans_none_is_lost() {
+    const COUNT: usize = 10_000;
+    let mut server = Server::serve().await;
+    add(&server, "127.1.0.0", &["--for", "2h", "--reason", "one of many"]).await.good();
+    let first = server.admin(&["bans", "export"]).await.good().out;
+    let first: Value = serde_json::from_str(first.trim()).expect("a line of JSON");
+    let address = |number: usize| format!("127.1.{}.{}", number / 250, number % 250);
+    let lines: String = (1..COUNT)
+        .map(|number| {
+            let mut ban = first.clone();
+            ban["id"] = format!("{number:032x}").into();
+            ban["subject"] = serde_json::json!({ "host": address(number) });
+            format!("{ban}\n")
+        })
+        .collect();
+    let file = server.folder().join("many.jsonl");
+    std::fs::write(&file, lines).expect("written");
+    server.admin(&["bans", "import", &file.to_string_lossy()]).await.good();
+    for _ in 0..2 {
+        assert_eq!(subjects(&server, &[]).await.len(), COUNT);
+        for number in [0, 511, 512, 513, 4_999, COUNT - 1] {
+            server.assert_refused(&address(number)).await;
+        }
+        server.enter("127.0.0.3").await.command("NOOP").await.expect(200);
+        server.crash_and_restart().await;
+    }
 }
 
 #[tokio::test]

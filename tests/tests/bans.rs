@@ -135,6 +135,18 @@ async fn f_12_a_ban_survives_kill_9_right_after_it() {
 }
 
 #[tokio::test]
+async fn p_46_a_ban_holds_over_a_reload_and_a_restart() {
+    let mut server = Server::serve().await;
+    server.guess_until_banned(ATTACKER, 7).await;
+    server.admin(&["policy", "reload"]).await.good();
+    server.assert_refused(ATTACKER).await;
+    server.stop().await;
+    server.start().await;
+    server.assert_refused(ATTACKER).await;
+    server.enter(NEIGHBOUR).await.command("NOOP").await.expect(200);
+}
+
+#[tokio::test]
 async fn a_lifted_ban_stays_lifted_after_kill_9() {
     let mut server = Server::serve().await;
     server.guess_until_banned(ATTACKER, 7).await;

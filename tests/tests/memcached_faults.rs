@@ -40,7 +40,7 @@ async fn f_01_an_absent_memcached_stops_neither_start_nor_logins_nor_bans() {
 }
 
 #[tokio::test]
-async fn f_01_a_memcached_that_dies_and_comes_back_is_used_again() {
+async fn f_01_p_41_a_memcached_that_dies_and_comes_back_is_used_again() {
     let mut memcached = Memcached::start().await;
     let server = Server::serve_with(|config| {
         config.store(&[memcached.address()]);
@@ -59,7 +59,7 @@ async fn f_01_a_memcached_that_dies_and_comes_back_is_used_again() {
 }
 
 #[tokio::test]
-async fn f_02_a_memcached_that_hangs_delays_a_login_only_to_the_deadline() {
+async fn f_02_p_42_a_memcached_that_hangs_delays_a_login_only_to_the_deadline() {
     let memcached = Memcached::start().await;
     let server = Server::serve_with(|config| {
         config.store(&[memcached.address()]);

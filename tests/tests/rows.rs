@@ -1,4 +1,5 @@
-//! Every requirement that has a number has a test whose name bears it: T of FTPS, S of attacks, F of faults.
+//! Every requirement that has a number has a test whose name bears it: T of FTPS, S of attacks, F of faults, P of
+//! what ProFTPD's bans and caches do.
 //!
 //! The numbers alone stand here. A name such as `s_43_t_72_the_server_...` holds two of them.
 
@@ -27,7 +28,6 @@ const S_OPEN: &[(u8, &str)] = &[
     (58, "policies: a deadline in a pending host call"),
     (64, "policies: a compiled cache that was replaced"),
     (65, "policies: features of the engine that stay off"),
-    (73, "the pool: TLS sessions in the store"),
     (75, "the pool: a node with a stolen key"),
     (80, "hardening of the process"),
     (81, "hardening: a start as root"),
@@ -51,6 +51,24 @@ const F_OPEN: &[(u8, &str)] = &[
     (30, "the pool: a node that was paused"),
     (31, "the pool: mixed versions"),
 ];
+
+/// What is shared with other servers and other nodes: rows of mod_ban, mod_memcache and mod_tls_memcache.
+const P_FIRST: u8 = 24;
+const P_LAST: u8 = 53;
+
+/// Of these, what cannot hold here, and why.
+const P_NOT: &[(u8, &str)] = &[
+    (25, "a ban holds at the door, before any virtual server is known; `servers` says of which a policy is asked"),
+    (26, "the same: what ProFTPD does with MatchAnyServer is the only way here"),
+    (52, "rustls staples an OCSP answer that it is given with the certificate, and this server is given none"),
+];
+
+/// Of those that have a test, what it leaves out, and why.
+const P_IN_PART: &[(u8, &str)] = &[(
+    47,
+    "among nodes of this server only: ProFTPD's cache holds OpenSSL's own encoding of a session, in clear, from \
+     which rustls can make no session",
+)];
 
 /// Names of test functions below a folder.
 fn names(folder: &Path, found: &mut BTreeSet<String>) {
@@ -107,6 +125,12 @@ fn every_row_has_a_test_of_its_name() {
     assert_eq!(missing('t', T.iter().copied(), &names), [0; 0], "rows T without a test");
     let open = |list: &[(u8, &str)]| list.iter().map(|(number, _)| *number).collect::<Vec<_>>();
     assert_eq!(missing('s', 1..=S_LAST, &names), open(S_OPEN), "rows S without a test, and those known as open");
+    assert_eq!(
+        missing('p', P_FIRST..=P_LAST, &names),
+        open(P_NOT),
+        "rows P without a test, and those that cannot hold"
+    );
+    assert_eq!(missing('p', P_IN_PART.iter().map(|(number, _)| *number), &names), [0; 0], "rows P that hold in part");
     assert_eq!(missing('f', 1..=F_LAST, &names), open(F_OPEN), "rows F without a test, and those known as open");
 }
 

@@ -54,6 +54,24 @@ async fn p_30_a_lift_opens_every_node_without_anybody_asking() {
 }
 
 #[tokio::test]
+async fn p_31_every_node_explains_a_ban_of_another_whole() {
+    let pool = Cluster::of(2).await;
+    pool.node(0).guess_until_banned(ATTACKER, 7).await;
+    until_held(pool.node(1), 1).await;
+    let told = async |node: usize| pool.node(node).admin(&["bans", "explain", ATTACKER, "--json"]).await.good().json();
+    let (own, learnt) = (told(0).await[0].take(), told(1).await[0].take());
+    assert_eq!((own["learnt"].as_bool(), learnt["learnt"].as_bool()), (Some(false), Some(true)));
+    for field in ["id", "subject", "reason", "by", "node", "site", "created", "expires"] {
+        assert_eq!(own[field], learnt[field], "{field}");
+        assert!(!own[field].is_null(), "{field}");
+    }
+    assert_eq!((learnt["node"].as_str(), learnt["by"]["name"].as_str()), (Some("node-0"), Some("brute-force")));
+    assert!(own["evidence"].as_array().is_some_and(|facts| facts.len() >= 5), "{own}");
+    let shown = pool.node(1).admin(&["bans", "explain", ATTACKER]).await.good().out;
+    assert!(shown.contains("node-0") && shown.contains("brute-force"), "{shown}");
+}
+
+#[tokio::test]
 async fn a_node_that_starts_later_knows_every_ban_before_its_first_client_comes() {
     let pool = Cluster::of(1).await;
     for last in 10..40 {

@@ -453,7 +453,7 @@ async fn a_session_older_than_its_life_is_a_full_handshake() {
 }
 
 #[tokio::test]
-async fn p_51_what_stands_in_memcached_shows_no_secret_and_what_was_put_there_is_ignored() {
+async fn p_51_s_73_what_stands_in_memcached_shows_no_secret_and_what_was_put_there_is_ignored() {
     let nodes = Nodes::of("store").await;
     let before = nodes.memcached().names().await;
     let session = text(&nodes.folder.path().join("session.pem"));
