@@ -126,6 +126,9 @@ async fn s_35_no_policy_bans_everybody_or_who_is_protected() {
         .await;
         still_serves(&server, mode).await;
         still_serves(&server, mode).await;
+        let line = server.logged("no ban", |line| line.message() == "ban.not-imposed").await;
+        assert_eq!((line.text("policy"), line.text("digest").len()), ("hostile", 64), "{mode}: {}", line.raw);
+        assert!(line.text("why").contains("`bans.protected`"), "{mode}: {}", line.raw);
     }
     for mode in ["ban-everybody", "nonsense-subjects", "no-time"] {
         let server = with(mode, "").await;
@@ -150,6 +153,17 @@ async fn s_62_times_of_a_ban_are_clamped() {
     let (created, expires) = (ban["created"].as_u64(), ban["expires"].as_u64());
     let span = expires.expect("an end") - created.expect("a beginning");
     assert!(span <= 3_600_000 * 11 / 10, "{ban}");
+
+    // The record itself tells what the policy wanted, and so does the log.
+    let which = format!("host:{SOMEBODY}");
+    let told = server.admin(&["bans", "explain", &which, "--json"]).await.good().json();
+    let clamped = &told[0]["course"]["clamped"];
+    assert_eq!(clamped["asked-seconds"], serde_json::Value::Null, "{told}");
+    assert_eq!((&clamped["given-seconds"], &clamped["rule"]), (&3600.into(), &"bans.longest".into()), "{told}");
+    let story = server.admin(&["bans", "explain", &which]).await.good().out;
+    assert!(story.contains("shortened  from until lifted to 1h by `bans.longest`"), "{story}");
+    let line = server.logged("the ban", |line| line.message() == "ban.imposed").await;
+    assert_eq!(line.text("clamped"), "from until lifted to 1h by `bans.longest`", "{}", line.raw);
 }
 
 #[tokio::test]

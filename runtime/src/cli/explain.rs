@@ -58,6 +58,9 @@ fn story(ban: &Ban, learnt: bool, now: Moment) -> String {
             None => "it is lifted".to_owned(),
         },
     );
+    if let Some(clamped) = ban.course.as_ref().and_then(|course| course.clamped.as_ref()) {
+        line("shortened", &clamped.to_string());
+    }
     if let Some(message) = &ban.message {
         line("message", message);
     }
@@ -110,7 +113,7 @@ fn word(value: &serde_json::Value) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ledger::{Access, BanId, Course, Evidence, Reach, Subject};
+    use crate::ledger::{Access, BanId, Clamped, Course, Evidence, Reach, Subject};
 
     #[test]
     fn a_ban_by_a_policy_tells_its_whole_story() {
@@ -148,6 +151,7 @@ mod tests {
                     key: "failures/192.0.2.7/0".into(),
                     answer: "5".into(),
                 }],
+                clamped: Some(Clamped { asked_seconds: None, given_seconds: 600, rule: "bans.longest".into() }),
             })),
         };
         let told = story(&ban, true, Moment::from_millis(1_700_000_060_000));
@@ -163,6 +167,7 @@ host:192.0.2.7 is banned
   reach      every node of the site
   since      2023-11-14T22:13:20Z (1m ago)
   until      2023-11-14T22:23:20Z (9m left)
+  shortened  from until lifted to 10m by `bans.longest`
   id         000000000000000000000000000000ab
   brought about by
     2023-11-14T22:13:20Z  login-failed  peer=192.0.2.7:4001 user=eve

@@ -113,6 +113,31 @@ pub struct Course {
     /// What it asked of the store and wrote there, in order, bounded.
     #[serde(default)]
     pub store: Vec<Access>,
+    /// What it asked for and did not get.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clamped: Option<Clamped>,
+}
+
+/// A ban that the operator's rules made shorter than the policy meant it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Clamped {
+    /// What the policy asked for; `None`: until lifted.
+    pub asked_seconds: Option<u64>,
+    /// What it got before ends are spread, in seconds.
+    pub given_seconds: u64,
+    /// Key path of the rule.
+    pub rule: String,
+}
+
+impl std::fmt::Display for Clamped {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let span = |seconds| humantime::format_duration(std::time::Duration::from_secs(seconds));
+        match self.asked_seconds {
+            Some(asked) => write!(out, "from {} to {} by `{}`", span(asked), span(self.given_seconds), self.rule),
+            None => write!(out, "from until lifted to {} by `{}`", span(self.given_seconds), self.rule),
+        }
+    }
 }
 
 /// What speaks for a ban.

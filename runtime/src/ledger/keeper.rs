@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::broadcast;
 
 use super::again::Again;
-use super::ban::{Ban, BanId, By, Grounds};
+use super::ban::{Ban, BanId, By, Clamped, Grounds};
 use super::file::Journal;
 use super::filter::Filter;
 use super::follow::Sync;
@@ -270,7 +270,7 @@ impl BanWriter {
     pub async fn impose(&self, order: BanOrder, grounds: Grounds, now: Moment) -> Result<Arc<Ban>, NotImposed> {
         let id = self.0.random_id();
         let (draft, clamped) = self.0.rules.of_policy(order, grounds, id);
-        self.enter(draft, id, now, clamped).await.map(|added| added.ban)
+        self.enter(draft, id, now, clamped.as_ref()).await.map(|added| added.ban)
     }
 
     /// Bans on an operator's word, as long as he says; never shorter than before.
@@ -288,7 +288,7 @@ impl BanWriter {
     ) -> Result<Added, NotImposed> {
         let by = By::Operator { name: operator.to_owned() };
         let draft = Draft { subject, span, reason, message: None, reach, by, evidence: Vec::new(), course: None };
-        self.enter(draft, self.0.random_id(), now, false).await
+        self.enter(draft, self.0.random_id(), now, None).await
     }
 
     /// Takes in a ban that was exported, here or elsewhere, as it is: a second time changes nothing.
@@ -359,7 +359,13 @@ impl BanWriter {
         Bans(Arc::clone(&self.0))
     }
 
-    async fn enter(&self, mut draft: Draft, id: BanId, now: Moment, clamped: bool) -> Result<Added, NotImposed> {
+    async fn enter(
+        &self,
+        mut draft: Draft,
+        id: BanId,
+        now: Moment,
+        clamped: Option<&Clamped>,
+    ) -> Result<Added, NotImposed> {
         let ledger = &self.0;
         let by_operator = matches!(draft.by, By::Operator { .. });
         ledger.rules.permit(&draft.subject)?;
@@ -409,7 +415,7 @@ impl BanWriter {
             digest,
             reach = ?ban.reach,
             expires = %ban.expires.map_or_else(|| "never".to_owned(), |end| end.to_string()),
-            clamped,
+            clamped = clamped.map(tracing::field::display),
             reason = %ban.reason.escape_debug(),
             "ban.imposed"
         );

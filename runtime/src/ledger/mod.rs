@@ -37,7 +37,7 @@ mod told;
 pub mod trie;
 mod writer;
 
-pub use ban::{Access, Ban, BanId, By, Course, Evidence, Grounds};
+pub use ban::{Access, Ban, BanId, By, Clamped, Course, Evidence, Grounds};
 pub use file::LedgerError;
 pub use filter::{Filter, Page};
 pub use keeper::{Added, BanWriter, Bans, Imported, Standing, Which};

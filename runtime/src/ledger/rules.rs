@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
-use super::ban::{Ban, BanId, By, Course, Evidence, Grounds};
+use super::ban::{Ban, BanId, By, Clamped, Course, Evidence, Grounds};
 use super::subject::{Reach, Subject};
 use super::trie::Trie;
 use crate::config::Settings;
@@ -150,11 +150,15 @@ impl Rules {
     }
 
     /// A policy's order as a draft: no longer than the longest ban, its end spread by the id's random bits.
-    /// The flag tells whether it was shortened.
-    pub fn of_policy(&self, order: BanOrder, grounds: Grounds, id: BanId) -> (Draft, bool) {
+    /// Whether it was shortened stands in the course that led to it, and beside it for whoever logs it.
+    pub fn of_policy(&self, order: BanOrder, grounds: Grounds, id: BanId) -> (Draft, Option<Clamped>) {
         let Grounds { event, evidence } = grounds;
-        let asked = order.span.unwrap_or(Duration::MAX);
-        let span = asked.min(self.longest);
+        let span = order.span.unwrap_or(Duration::MAX).min(self.longest);
+        let clamped = (order.span != Some(span)).then(|| Clamped {
+            asked_seconds: order.span.map(|asked| asked.as_secs()),
+            given_seconds: span.as_secs(),
+            rule: "bans.longest".to_owned(),
+        });
         let surplus = evidence.len().saturating_sub(self.evidence);
         let draft = Draft {
             subject: order.subject,
@@ -164,9 +168,10 @@ impl Rules {
             reach: order.reach,
             by: By::from(&*order.by),
             evidence: evidence.into_iter().skip(surplus).collect(),
-            course: event.map(|event| Box::new(Course { event, store: Vec::clone(&order.accesses) })),
+            course: event
+                .map(|event| Box::new(Course { event, store: Vec::clone(&order.accesses), clamped: clamped.clone() })),
         };
-        (draft, asked > self.longest)
+        (draft, clamped)
     }
 
     /// The ban. Later than any lift of its subject that this node knows, so that the lift does not void it.
@@ -310,12 +315,14 @@ mod tests {
         let rules = rules();
         let span = |asked, bits| {
             let (draft, clamped) = rules.of_policy(order(asked), Grounds::default(), BanId::from_bits(bits));
-            (draft.span.expect("an end").as_secs(), clamped)
+            (draft.span.expect("an end").as_secs(), clamped.map(|clamped| clamped.to_string()))
         };
-        assert_eq!(span(Some(Duration::from_secs(100)), 0), (100, false));
-        assert_eq!(span(Some(Duration::from_secs(100)), u128::MAX), (110, false));
-        assert_eq!(span(Some(Duration::from_secs(7200)), 0), (3600, true));
-        assert_eq!(span(None, u128::MAX), (3960, true));
+        assert_eq!(span(Some(Duration::from_secs(100)), 0), (100, None));
+        assert_eq!(span(Some(Duration::from_secs(3600)), 0), (3600, None));
+        assert_eq!(span(Some(Duration::from_secs(100)), u128::MAX), (110, None));
+        let told = |text: &str| Some(text.to_owned());
+        assert_eq!(span(Some(Duration::from_secs(7200)), 0), (3600, told("from 2h to 1h by `bans.longest`")));
+        assert_eq!(span(None, u128::MAX), (3960, told("from until lifted to 1h by `bans.longest`")));
     }
 
     #[test]

@@ -61,7 +61,7 @@ pub(super) async fn ask(house: &House, entry: &Entry, kind: Kind) -> Verdict {
     };
     let mut imposed = Vec::new();
     for order in ruling.bans {
-        let subject = order.subject.clone();
+        let (subject, by) = (order.subject.clone(), order.by.clone());
         let grounds = Grounds { event: Some(Recent::whole(&event)), evidence: house.recent.evidence(&event) };
         match handles.ban_writer.impose(order, grounds, Moment::now()).await {
             Ok(ban) => {
@@ -69,7 +69,14 @@ pub(super) async fn ask(house: &House, entry: &Entry, kind: Kind) -> Verdict {
                 imposed.push(ban.id);
             }
             Err(why) => {
-                warn!(connection = entry.id, subject = %subject.to_string().escape_debug(), %why, "ban.not-imposed");
+                warn!(
+                    connection = entry.id,
+                    subject = %subject.to_string().escape_debug(),
+                    policy = %by.name,
+                    digest = %by.digest,
+                    why = %why.to_string().escape_debug(),
+                    "ban.not-imposed"
+                );
             }
         }
     }
