@@ -1,7 +1,9 @@
 //! What a decision costs: on the thread that guests run on, and as a session sees it.
 //!
 //! `cargo bench --bench decision`. Targets for the middle of many: fresh without a store call 20 us, with
-//! store calls 25 us, warm 3 us, an event that nobody wants 20 ns. Behind criterion's own rows it prints the
+//! store calls 25 us, warm 3 us, JavaScript fresh 150 us and warm 25 us, an event that nobody wants 20 ns. One
+//! policy in five languages is loaded and asked where its components are (`examples/policies/failed-logins/build`
+//! makes that of Python). Behind criterion's own rows it prints the
 //! tails: eight sessions at once (p99 under 100 us), 100 loaded policies of which one is asked, and what a
 //! swap under full load adds to any decision (under 5 ms).
 
@@ -39,6 +41,11 @@ impl Derive for NoKeys {
 }
 
 async fn policies(settings: &Settings, keys: bool) -> Arc<Policies> {
+    loaded(settings, keys).await.0
+}
+
+/// With the time that it took to compile and configure the policies, the key policy's aside.
+async fn loaded(settings: &Settings, keys: bool) -> (Arc<Policies>, Duration) {
     let engine = Engine::start(settings).expect("engine");
     let keys: Arc<dyn Derive> =
         if keys { KeyPolicy::load(engine.clone(), settings).await.expect("keys") } else { Arc::new(NoKeys) };
@@ -48,7 +55,9 @@ async fn policies(settings: &Settings, keys: bool) -> Arc<Policies> {
         bans: Arc::new(|_, _| None),
         networks: Arc::new(Networks::new(&BTreeMap::new())),
     };
-    Policies::load(engine, settings, deps).await.expect("policies")
+    let began = Instant::now();
+    let policies = Policies::load(engine, settings, deps).await.expect("policies");
+    (policies, began.elapsed())
 }
 
 fn event(kind: Kind) -> Event {
@@ -112,12 +121,50 @@ fn decision(criterion: &mut Criterion) {
         group.finish();
         assert_eq!(policies.list()[0].failures, 0, "{:?}", policies.list()[0].last_error);
     }
+    languages(criterion, &runtime);
     tails();
     let policies = runtime.block_on(policies(&settings("'fresh'"), false));
     let nobody = event(Kind::Connect);
     criterion.bench_function("an event that nobody wants", |bench| {
         bench.iter(|| black_box(policies.wants(black_box(nobody.kind.occasion()))));
     });
+}
+
+/// One policy in every language: a decision without a store call, and with one.
+fn languages(criterion: &mut Criterion, runtime: &tokio::runtime::Runtime) {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let (without, with) = (failed(Cause::DeniedByRule), failed(Cause::WrongPassword));
+    for language in ["rust", "c", "zig", "javascript", "python"] {
+        let component = match language {
+            "python" => root.join("target/languages/python.wasm"),
+            _ => root.join(format!("examples/policies/failed-logins/{language}/failed-logins.wasm")),
+        };
+        if !component.is_file() {
+            println!("{language}: there is no {}", component.display());
+            continue;
+        }
+        for (name, instance) in [("fresh", "'fresh'"), ("warm", "{ warm = 1000000 }")] {
+            let text = format!(
+                "tls.self-signed = true\npolicies.load-deadline = '10m'\npolicies.compiled-cache = '0 B'\n\
+                 [[policy]]\nname = 'p'\nsource = 'file:{}'\ninstance = {instance}\n\
+                 settings = {{ attempts = 100000 }}\n",
+                component.display()
+            );
+            let settings = config::parse(&text, "bench", Path::new("/")).expect("settings").settings;
+            let (policies, took) = runtime.block_on(loaded(&settings, true));
+            println!("{language}: loaded in {} ms with nothing compiled before", took.as_millis());
+            let mut group = criterion.benchmark_group(format!("{language}, {name}"));
+            group.bench_function("without a store call", |bench| {
+                bench.iter(|| runtime.block_on(policies.decide_here(black_box(&without))));
+            });
+            group.bench_function("with a store call", |bench| {
+                bench.iter(|| runtime.block_on(policies.decide_here(black_box(&with))));
+            });
+            group.finish();
+            let row = &policies.list()[0];
+            assert_eq!(row.failures, 0, "{:?}", row.last_error);
+        }
+    }
 }
 
 /// Sessions that decide at once.
