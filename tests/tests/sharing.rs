@@ -2,12 +2,13 @@
 
 use std::time::{Duration, Instant};
 
+use tests::client::Client;
 use tests::cluster::Cluster;
 use tests::deadline::{self, SOON};
 use tests::memcached::Memcached;
 use tests::place;
 use tests::process::Process;
-use tests::server::{Server, portcullis};
+use tests::server::{Server, address, portcullis};
 
 const ATTACKER: &str = "127.0.0.2";
 const NEIGHBOUR: &str = "127.0.0.3";
@@ -168,7 +169,7 @@ async fn a_ban_of_one_node_or_of_another_site_does_not_travel() {
 }
 
 #[tokio::test]
-async fn three_nodes_and_three_memcached_start_with_one_command() {
+async fn three_nodes_three_memcached_and_haproxy_start_with_one_command() {
     let folder = tempfile::TempDir::new().expect("a scratch folder");
     let binary = place::binary();
     let path = format!(
@@ -178,6 +179,8 @@ async fn three_nodes_and_three_memcached_start_with_one_command() {
     );
     let mut command = std::process::Command::new(place::repository().join("examples/pool/start"));
     command.arg(folder.path()).env("PORT", "0").env("PATH", path);
+    let balancer = place::free_port();
+    command.env("BALANCER_PORT", balancer.to_string());
     let mut pool = Process::start("the pool", &mut command, &folder.path().join("start.log"));
     let words = deadline::until(SOON, "three nodes", || {
         let words = pool.words();
@@ -196,6 +199,26 @@ async fn three_nodes_and_three_memcached_start_with_one_command() {
     .await;
     let status = portcullis(&["status", "--state", &c]).run().await.good().out;
     assert!(status.matches("closed:").count() == 3 && !status.contains("WARNING"), "{status}");
+    // Through the balancer: each node in its turn, and everybody in his own name.
+    let balancer = std::net::SocketAddr::from(([127, 0, 0, 1], balancer));
+    let greets = async |source: &str| {
+        let (_client, first) = Client::greeted(address(source), balancer).await;
+        first.is_some_and(|reply| reply.code == 220)
+    };
+    for _ in 0..6 {
+        assert!(greets(ATTACKER).await && greets(NEIGHBOUR).await);
+    }
+    portcullis(&["bans", "add", ATTACKER, "--for", "1h", "--state", &a]).run().await.good();
+    deadline::until_asked(SOON, "every node to refuse", async || {
+        for _ in 0..6 {
+            if greets(ATTACKER).await {
+                return None;
+            }
+        }
+        Some(())
+    })
+    .await;
+    assert!(greets(NEIGHBOUR).await, "the neighbour behind the same balancer is fine");
     pool.signal(rustix::process::Signal::TERM);
     assert!(pool.end(SOON).await.success());
 }
