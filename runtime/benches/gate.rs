@@ -87,6 +87,7 @@ fn ban(number: u32, subject: Subject, now: Moment) -> Record {
         created: now,
         expires: Some(now.plus(Duration::from_secs(3600 + u64::from(number) % 3600))),
         evidence: Vec::new(),
+        clock: None,
         course: None,
     }))
 }

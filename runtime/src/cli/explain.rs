@@ -133,6 +133,7 @@ mod tests {
             site: "north".into(),
             created: Moment::from_millis(1_700_000_000_000),
             expires: Some(Moment::from_millis(1_700_000_600_000)),
+            clock: None,
             evidence: vec![Evidence {
                 at: Moment::from_millis(1_699_999_999_000),
                 event: "login-failed".into(),

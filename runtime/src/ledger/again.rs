@@ -120,11 +120,7 @@ fn is_recent(record: &Record, now: Moment) -> bool {
 }
 
 fn is_ours(ledger: &Ledger, record: &Record) -> bool {
-    let node = match record {
-        Record::Ban(ban) => &ban.node,
-        Record::Lift(lift) => &lift.node,
-    };
-    node == ledger.rules.node()
+    record.node() == ledger.rules.node()
 }
 
 fn is_held(ledger: &Ledger, record: &Record) -> bool {
@@ -144,9 +140,12 @@ async fn compare(
     now: Moment,
 ) -> Result<bool, StoreError> {
     let held = value.map(|value| pool::readable(ledger, key, value)).unwrap_or_default();
+    let held: Vec<Record> = held.into_iter().map(|record| ledger.sync.clocks.lock().ours(record)).collect();
     let theirs = held.into_iter().find(|record| record.subject() == mine.subject() && record.matters(now));
     match (theirs, mine) {
-        (Some(Record::Lift(lift)), Record::Ban(ban)) if lift.voids(ban) => pool::take(ledger, Record::Lift(lift), now),
+        (Some(Record::Lift(lift)), Record::Ban(ban)) if lift.voids(ban) => {
+            pool::take_ours(ledger, Record::Lift(lift), now);
+        }
         (Some(theirs), mine) if !mine.beats(&theirs) => {}
         (_, Record::Ban(ban)) if ledger.table.read().get(ban.id).is_none() => {}
         _ => {

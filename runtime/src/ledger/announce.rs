@@ -31,7 +31,8 @@ pub(super) struct Header {
 
 /// Tells all nodes of a record; in which journal.
 pub(super) async fn tell(ledger: &Ledger, record: &Record) -> Result<usize, StoreError> {
-    let line = fitting(record, ENTRY_BYTES).or_else(|| fitting(record, ledger.value_bytes));
+    let as_made = &ledger.sync.clocks.lock().theirs(record.clone());
+    let line = fitting(as_made, ENTRY_BYTES).or_else(|| fitting(as_made, ledger.value_bytes));
     let line = line.ok_or(StoreError::TooLarge)?;
     append(ledger, Kind::Live, record.reach(), &line, record.expires()).await
 }
@@ -52,7 +53,8 @@ pub(super) async fn keep(ledger: &Ledger, records: &[Record]) -> Result<(), Stor
         let mut page = Vec::new();
         let mut end = Some(Moment::from_millis(0));
         for record in records.iter().filter(|record| record.reach() == reach) {
-            let Some(line) = fitting(record, ENTRY_BYTES) else { continue };
+            let as_made = ledger.sync.clocks.lock().theirs(record.clone());
+            let Some(line) = fitting(&as_made, ENTRY_BYTES) else { continue };
             if page.len() + line.len() > PAGE_BYTES.min(ledger.value_bytes) {
                 append(ledger, Kind::Archive, reach, &page, end).await?;
                 page.clear();

@@ -172,6 +172,9 @@ pub struct Ban {
     pub created: Moment,
     /// Until when; `None`: until lifted.
     pub expires: Option<Moment>,
+    /// By whose clock, where it is not the maker's in the store, or not yet ours here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clock: Option<Box<str>>,
     /// What led to it, oldest first, bounded.
     #[serde(default)]
     pub evidence: Vec<Evidence>,
@@ -216,6 +219,7 @@ mod tests {
             site: "s".into(),
             created: Moment::from_millis(0),
             expires: Some(Moment::from_millis(1000)),
+            clock: None,
             evidence: Vec::new(),
             course: None,
         };

@@ -3,6 +3,10 @@
 //!
 //! Every entry of the pool's journal says when its writer wrote it. One that is read as it comes was written
 //! within the last interval, so the difference to our clock is the difference of the clocks.
+//!
+//! Moments in the table are by our clock. Those of a node whose clock we do not know yet stay as they came, and the
+//! record says by whose clock they are: it is put right as soon as we know. Whoever publishes another node's record
+//! again without knowing its maker's clock says that the moments are by its own.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -19,6 +23,8 @@ const NODES_MAX: usize = 4096;
 /// The clocks of the other nodes.
 #[derive(Debug)]
 pub struct Clocks {
+    /// This node.
+    own: Box<str>,
     nodes: HashMap<String, Clock, RandomState>,
     /// Smaller differences are the way here.
     tolerance: Duration,
@@ -33,8 +39,8 @@ struct Clock {
 
 impl Clocks {
     /// Nothing known yet.
-    pub fn new(tolerance: Duration) -> Clocks {
-        Clocks { nodes: HashMap::default(), tolerance }
+    pub fn new(own: &str, tolerance: Duration) -> Clocks {
+        Clocks { own: own.into(), nodes: HashMap::default(), tolerance }
     }
 
     /// A node wrote at `sent` by its clock what we read `now` by ours. What is not fresh tells only of the
@@ -65,44 +71,59 @@ impl Clocks {
         ahead != 0
     }
 
+    /// Whether a node's clock is known.
+    pub fn knows(&self, node: &str) -> bool {
+        self.nodes.contains_key(node)
+    }
+
     /// Nodes that were heard of since.
     pub fn heard_since(&self, moment: Moment) -> usize {
         self.nodes.values().filter(|clock| clock.heard >= moment).count()
     }
 
-    /// A record with its moments by our clock.
+    /// A record with its moments by our clock; or as it is, saying by whose, while we do not know that clock.
     pub fn ours(&self, record: Record) -> Record {
-        self.shifted(record, 1)
+        let owner = record.clock().unwrap_or(record.node());
+        if owner == &*self.own {
+            return shifted(record, 0, None);
+        }
+        match self.nodes.get(owner) {
+            Some(clock) => shifted(record, clock.ahead, None),
+            None => {
+                let owner = Some(owner.into());
+                shifted(record, 0, owner)
+            }
+        }
     }
 
-    /// A record with its moments by its maker's clock, as others expect it.
+    /// A record as others expect it: by its maker's clock, or saying by whose.
     pub fn theirs(&self, record: Record) -> Record {
-        self.shifted(record, -1)
-    }
-
-    fn shifted(&self, record: Record, sign: i64) -> Record {
-        let node = match &record {
-            Record::Ban(ban) => &ban.node,
-            Record::Lift(lift) => &lift.node,
-        };
-        let ahead = self.nodes.get(node).map_or(0, |clock| clock.ahead).saturating_mul(sign);
-        if ahead == 0 {
+        if record.clock().is_some() || record.node() == &*self.own {
             return record;
         }
-        let shift = |moment: Moment| Moment::from_millis(moment.millis().saturating_add_signed(ahead));
-        match record {
-            Record::Ban(ban) => {
-                let mut ban = Arc::unwrap_or_clone(ban);
-                ban.created = shift(ban.created);
-                ban.expires = ban.expires.map(shift);
-                Record::Ban(Arc::new(ban))
-            }
-            Record::Lift(lift) => {
-                let mut lift = Arc::unwrap_or_clone(lift);
-                lift.at = shift(lift.at);
-                lift.until = lift.until.map(shift);
-                Record::Lift(Arc::new(lift))
-            }
+        match self.nodes.get(record.node()) {
+            Some(clock) => shifted(record, -clock.ahead, None),
+            None => shifted(record, 0, Some(self.own.clone())),
+        }
+    }
+}
+
+/// A record whose moments are so many milliseconds later, and by this clock.
+fn shifted(record: Record, ahead: i64, clock: Option<Box<str>>) -> Record {
+    if ahead == 0 && record.clock() == clock.as_deref() {
+        return record;
+    }
+    let shift = |moment: Moment| Moment::from_millis(moment.millis().saturating_add_signed(ahead));
+    match record {
+        Record::Ban(ban) => {
+            let mut ban = Arc::unwrap_or_clone(ban);
+            (ban.created, ban.expires, ban.clock) = (shift(ban.created), ban.expires.map(shift), clock);
+            Record::Ban(Arc::new(ban))
+        }
+        Record::Lift(lift) => {
+            let mut lift = Arc::unwrap_or_clone(lift);
+            (lift.at, lift.until, lift.clock) = (shift(lift.at), lift.until.map(shift), clock);
+            Record::Lift(Arc::new(lift))
         }
     }
 }
@@ -115,7 +136,7 @@ mod tests {
     const NOW: Moment = Moment::from_millis(1_700_000_000_000);
 
     fn clocks() -> Clocks {
-        Clocks::new(Duration::from_secs(3))
+        Clocks::new("me", Duration::from_secs(3))
     }
 
     #[test]
@@ -135,8 +156,11 @@ mod tests {
     fn small_differences_and_old_entries_change_nothing() {
         let mut clocks = clocks();
         let made = Record::Ban(ban("host:192.0.2.1", NOW, Some(180)));
+        let Record::Ban(unsure) = clocks.ours(made.clone()) else { panic!("a ban") };
+        assert_eq!((unsure.clock.as_deref(), unsure.expires), (Some("a"), made.expires()), "nobody knows yet");
         clocks.heard("a", NOW, NOW.plus(Duration::from_secs(2)), true);
         assert_eq!(clocks.ours(made.clone()), made);
+        assert_eq!(clocks.ours(Record::Ban(unsure)), made);
         clocks.heard("a", NOW, NOW.plus(Duration::from_secs(900)), false);
         assert_eq!(clocks.ours(made.clone()), made);
         clocks.heard("b", NOW, NOW.plus(Duration::from_secs(900)), false);

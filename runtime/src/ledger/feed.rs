@@ -92,8 +92,10 @@ struct Stream {
     /// Older entries, read from the newest to the oldest.
     back: Option<Back>,
     asked_before: bool,
-    /// It began since the look before the one that found it: so did all of its entries.
+    /// It began since the look before the one that found it: so did all of its entries. Until the next look.
     young: bool,
+    /// The head at the look before the last one: what is above came since.
+    head_before: u64,
     heard: Option<Moment>,
     /// The look before that.
     heard_before: Option<Moment>,
@@ -120,6 +122,8 @@ impl Feed {
             match head {
                 Head::At(head) if *head < LAST => {
                     stream.heard_before = stream.heard.replace(now);
+                    stream.head_before = stream.head;
+                    stream.young = false;
                     if stream.move_to(*head) {
                         new.push(number);
                     }
@@ -211,7 +215,8 @@ impl Feed {
     pub fn is_fresh(&self, place: Place, now: Moment, span: Duration) -> bool {
         self.streams.get(place.stream).is_some_and(|stream| {
             let followed = stream.heard_before.is_some_and(|before| before.until(now) <= span);
-            followed && (stream.young || stream.seen.is_some_and(|seen| place.number > seen))
+            let new = stream.seen.is_some_and(|seen| place.number > seen.max(stream.head_before));
+            followed && (stream.young || new)
         })
     }
 
@@ -333,6 +338,19 @@ mod tests {
         feed.rewind();
         assert_eq!(fresh(&feed, later), [false, false]);
         assert_eq!(drain(&mut feed).len(), 2);
+    }
+
+    #[test]
+    fn f_11_what_a_look_before_has_seen_is_not_fresh_however_late_it_is_read() {
+        let (mut feed, base) = (feed(), beginning(NOW));
+        let second = Duration::from_secs(1);
+        feed.heads(&[Head::At(base)], NOW);
+        feed.heads(&[Head::At(base + 1)], NOW.plus(second));
+        let late = feed.wanted()[0];
+        feed.entry(late, Entry::Unknown, NOW.plus(second));
+        feed.heads(&[Head::At(base + 2)], NOW.plus(second * 2));
+        let fresh = |place| feed.is_fresh(place, NOW.plus(second * 2), second * 3);
+        assert_eq!((fresh(late), fresh(feed.wanted()[1])), (false, true));
     }
 
     #[test]

@@ -23,6 +23,7 @@ pub fn ban(subject: &str, created: Moment, seconds: Option<u64>) -> Arc<Ban> {
         site: "s".into(),
         created,
         expires: seconds.map(|seconds| created.plus(Duration::from_secs(seconds))),
+        clock: None,
         evidence: Vec::new(),
         course: None,
     })

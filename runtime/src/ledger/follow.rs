@@ -47,7 +47,7 @@ impl Sync {
         Sync {
             feed: Mutex::new(Feed::new(streams.heads().len(), bounds)),
             streams,
-            clocks: Mutex::new(Clocks::new(fresh)),
+            clocks: Mutex::new(Clocks::new(&settings.server.node, fresh)),
             told: Mutex::new(Told::new(bans.queue, fresh)),
             turn: AtomicUsize::new(chance as usize),
             joined: AtomicBool::new(false),
@@ -115,6 +115,24 @@ pub(super) async fn round(ledger: &Ledger, now: Moment) -> bool {
     answered && feed.is_behind()
 }
 
+/// Hears of a node, and puts right what was taken in by its clock before we knew it. True if what it wrote was
+/// misjudged.
+fn hear(ledger: &Ledger, header: &Header, now: Moment, fresh: bool) -> bool {
+    let (new, misjudged) = {
+        let mut clocks = ledger.sync.clocks.lock();
+        let known = clocks.knows(&header.node);
+        let misjudged = clocks.heard(&header.node, header.sent, now, fresh);
+        (!known && clocks.knows(&header.node), misjudged)
+    };
+    if new {
+        let unsure = ledger.table.read().unsure(&header.node);
+        for record in unsure {
+            pool::take(ledger, record, now);
+        }
+    }
+    misjudged
+}
+
 fn head(found: &Found) -> Head {
     match found {
         Ok(Some(value)) => announce::parse(value).map_or(Head::Strange, Head::At),
@@ -156,7 +174,8 @@ async fn read(ledger: &Ledger, places: &[Place], now: Moment) -> Read {
     read
 }
 
-/// Takes in what an entry says; true if its writer's clock differs from what we took it for.
+/// Takes in what an entry says; true if its writer's clock differs from what we took it for, or something was put
+/// right that was taken for another moment.
 fn take(ledger: &Ledger, entry: &[u8], fresh: bool, now: Moment) -> bool {
     let (header, lines) = entry.split_at(entry.iter().position(|byte| *byte == b'\n').unwrap_or(entry.len()));
     let Ok(header) = serde_json::from_slice::<Header>(header) else {
@@ -164,11 +183,12 @@ fn take(ledger: &Ledger, entry: &[u8], fresh: bool, now: Moment) -> bool {
         return false;
     };
     let others = header.node != ledger.rules.node();
-    let misjudged = others && ledger.sync.clocks.lock().heard(&header.node, header.sent, now, fresh);
+    let misjudged = others && hear(ledger, &header, now, fresh);
     let (records, strange) = read_all(lines);
     ledger.strange.fetch_add(strange as u64, Ordering::Relaxed);
+    let mut put_right = false;
     for record in records {
-        pool::take(ledger, record, now);
+        put_right |= pool::take(ledger, record, now);
     }
-    misjudged
+    misjudged || put_right
 }

@@ -4,6 +4,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
+use super::clocks::Clocks;
 use super::proftpd::{self, Form, Writer};
 use super::record::{self, Merge, Record};
 use super::table::Table;
@@ -44,13 +45,14 @@ pub fn records(bytes: &[u8]) {
 
     let mut table = Table::new(4);
     let mut value = Vec::new();
+    let clocks = Clocks::new("a", Duration::from_secs(3));
     for record in &found {
-        if let Merge::Write(merged) = record::merge(&value, record, NOW, VALUE_BYTES) {
+        if let Merge::Write(merged) = record::merge(&value, record, NOW, VALUE_BYTES, &clocks) {
             assert!(merged.value.len() <= VALUE_BYTES);
             let (kept, strange) = record::read_all(&merged.value);
             assert_eq!(strange, 0);
             assert!(kept.iter().any(|kept| kept.subject() == record.subject()));
-            let again = record::merge(&merged.value, record, NOW, VALUE_BYTES);
+            let again = record::merge(&merged.value, record, NOW, VALUE_BYTES, &clocks);
             assert!(!record.matters(NOW) || matches!(again, Merge::Stands), "a second time: {again:?}");
             value = merged.value;
         }

@@ -435,8 +435,21 @@ impl Ledger {
         self.journal.append(&Record::Lift(lift))
     }
 
+    /// Takes in by our clock a ban that is here by another's; false if it is not.
+    pub(super) fn put_right(&self, ban: &Arc<Ban>, now: Moment) -> bool {
+        let mut table = self.table.write();
+        let done = table.put_right(ban, now);
+        if done {
+            self.journal.append(&Record::Ban(Arc::clone(ban))).in_background();
+        }
+        done
+    }
+
     /// Takes in a ban that another node made.
     pub(super) fn learn(&self, ban: Arc<Ban>, now: Moment) -> Learnt {
+        if self.put_right(&ban, now) {
+            return if ban.in_force(now) { Learnt::InForce(ban) } else { Learnt::Useless };
+        }
         let mut table = self.table.write();
         if let Some(known) = table.get(ban.id).filter(|known| known.in_force(now)) {
             return Learnt::InForce(Arc::clone(known));

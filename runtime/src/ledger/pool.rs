@@ -88,21 +88,37 @@ pub(super) async fn ask(ledger: &Ledger, asked: Asked<'_>, now: Moment) -> Optio
                     (known, new) => new.or(known),
                 };
             }
-            Record::Lift(lift) if asked.is_covered_by(&lift.subject) => take_lift(ledger, lift, now),
+            Record::Lift(lift) if asked.is_covered_by(&lift.subject) => {
+                take_lift(ledger, lift, now);
+            }
             _ => {}
         }
     }
     found
 }
 
-/// Takes in a record that a journal told of, by our clock from here on.
-pub(super) fn take(ledger: &Ledger, record: Record, now: Moment) {
+/// Takes in a record that a journal told of, by our clock from here on. True if a lift was put right that may have
+/// voided what it must not.
+pub(super) fn take(ledger: &Ledger, record: Record, now: Moment) -> bool {
     let record = ledger.sync.clocks.lock().ours(record);
+    take_ours(ledger, record, now)
+}
+
+/// The same with a record whose moments are by our clock already.
+pub(super) fn take_ours(ledger: &Ledger, record: Record, now: Moment) -> bool {
+    if let Record::Ban(ban) = &record
+        && ledger.put_right(ban, now)
+    {
+        return false;
+    }
     if !counts(ledger, &record, now) {
-        return;
+        return false;
     }
     match record {
-        Record::Ban(ban) => drop(ledger.learn(ban, now)),
+        Record::Ban(ban) => {
+            ledger.learn(ban, now);
+            false
+        }
         Record::Lift(lift) => take_lift(ledger, lift, now),
     }
 }
@@ -185,11 +201,14 @@ fn counts(ledger: &Ledger, record: &Record, now: Moment) -> bool {
         && ledger.rules.permit(record.subject()).is_ok()
 }
 
-/// Remembers a lift that another node made, once.
-fn take_lift(ledger: &Ledger, lift: Arc<super::record::Lift>, now: Moment) {
-    let known = ledger.table.read().lift_of(&lift.subject).is_some_and(|known| known.at >= lift.at);
+/// Remembers a lift that another node made, once. True if it was known by a clock that nobody knew.
+fn take_lift(ledger: &Ledger, lift: Arc<super::record::Lift>, now: Moment) -> bool {
+    let (known, put_right) = match ledger.table.read().lift_of(&lift.subject) {
+        Some(known) => (!lift.supersedes(known), lift.puts_right(known)),
+        None => (false, false),
+    };
     if known {
-        return;
+        return false;
     }
     tracing::info!(
         subject = %lift.subject.to_string().escape_debug(),
@@ -199,6 +218,7 @@ fn take_lift(ledger: &Ledger, lift: Arc<super::record::Lift>, now: Moment) {
         "ban.lift-learnt"
     );
     ledger.lift(lift, now).in_background();
+    put_right
 }
 
 /// A record that the store lacks.
@@ -290,8 +310,7 @@ async fn publish(ledger: &Ledger, waiting: &mut Waiting) -> Result<(), StoreErro
         if !waiting.untold {
             return Ok(());
         }
-        let as_made = ledger.sync.clocks.lock().theirs(record.clone());
-        let stream = announce::tell(ledger, &as_made).await?;
+        let stream = announce::tell(ledger, record).await?;
         ledger.sync.told.lock().note(stream, record.clone(), ledger.outside.now());
         Ok(())
     };
@@ -317,7 +336,6 @@ async fn publish(ledger: &Ledger, waiting: &mut Waiting) -> Result<(), StoreErro
 /// Puts a record among those under a key. Each turn of the loop that fails means that another node wrote
 /// in between; the deadline of the caller bounds it.
 pub(super) async fn write(ledger: &Ledger, key: &Key, record: &Record) -> Result<(), StoreError> {
-    let record = &ledger.sync.clocks.lock().theirs(record.clone());
     loop {
         let now = ledger.outside.now();
         let held = ledger.store.get_versioned(key).await?;
@@ -326,7 +344,7 @@ pub(super) async fn write(ledger: &Ledger, key: &Key, record: &Record) -> Result
             Some(held) => ledger.store.unseal(key, held.value.clone()).unwrap_or_default(),
             None => Vec::new(),
         };
-        let merged = match merge(&value, record, now, ledger.value_bytes) {
+        let merged = match merge(&value, record, now, ledger.value_bytes, &ledger.sync.clocks.lock()) {
             Merge::Stands => return Ok(()),
             Merge::TooLarge => return Err(StoreError::TooLarge),
             Merge::Write(merged) => merged,

@@ -140,6 +140,7 @@ pub fn read(form: Form, subject: &Subject, value: &[u8], site: &str, only: Optio
         site: site.to_owned(),
         created: moment(fields.update),
         expires: (fields.expires > 0).then(|| moment(fields.expires)),
+        clock: None,
         evidence: Vec::new(),
         course: None,
     })

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::ban::{Ban, BanId};
+use super::clocks::Clocks;
 use super::subject::{Reach, Subject};
 use crate::moment::Moment;
 
@@ -56,6 +57,9 @@ pub struct Lift {
     pub node: String,
     /// The ban's site.
     pub site: String,
+    /// By whose clock, where it is not the maker's in the store, or not yet ours here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clock: Option<Box<str>>,
 }
 
 impl Lift {
@@ -70,12 +74,24 @@ impl Lift {
             by: by.to_owned(),
             node: node.to_owned(),
             site: ban.site.clone(),
+            clock: None,
         }
     }
 
-    /// Whether it ends this ban.
+    /// Whether it ends this ban. Moments of two clocks say nothing.
     pub fn voids(&self, ban: &Ban) -> bool {
-        self.subject == ban.subject && (self.ban == ban.id || ban.created <= self.at)
+        let by_age = self.clock == ban.clock && ban.created <= self.at;
+        self.subject == ban.subject && (self.ban == ban.id || by_age)
+    }
+
+    /// Whether it is the same lift by our clock, which was known by another's before.
+    pub fn puts_right(&self, known: &Lift) -> bool {
+        self.ban == known.ban && self.node == known.node && self.clock.is_none() && known.clock.is_some()
+    }
+
+    /// Whether it takes the place of one that is known: a later one, or the same put right.
+    pub fn supersedes(&self, known: &Lift) -> bool {
+        self.puts_right(known) || known.at < self.at && !known.puts_right(self)
     }
 
     /// Whether a copy of the ban could still be in force.
@@ -127,6 +143,22 @@ impl Record {
         match self {
             Record::Ban(ban) => ban.expires,
             Record::Lift(lift) => lift.until,
+        }
+    }
+
+    /// Who made it.
+    pub fn node(&self) -> &str {
+        match self {
+            Record::Ban(ban) => &ban.node,
+            Record::Lift(lift) => &lift.node,
+        }
+    }
+
+    /// By whose clock its moments are, if not by its maker's.
+    pub fn clock(&self) -> Option<&str> {
+        match self {
+            Record::Ban(ban) => ban.clock.as_deref(),
+            Record::Lift(lift) => lift.clock.as_deref(),
         }
     }
 
@@ -184,19 +216,19 @@ pub struct Merged {
 }
 
 /// Puts a record into a value. A record gives up its evidence, oldest first, then how it was decided, until
-/// it fits; others give way, soonest to end first.
-pub fn merge(value: &[u8], record: &Record, now: Moment, bytes_max: usize) -> Merge {
-    let mut kept = read_all(value).0;
+/// it fits; others give way, soonest to end first. All moments are compared by our clock.
+pub fn merge(value: &[u8], record: &Record, now: Moment, bytes_max: usize, clocks: &Clocks) -> Merge {
+    let mut kept: Vec<Record> = read_all(value).0.into_iter().map(|known| clocks.ours(known)).collect();
     kept.retain(|known| known.matters(now));
     if kept.iter().any(|known| known.subject() == record.subject() && !record.beats(known)) {
         return Merge::Stands;
     }
-    let Some(line_of_it) = fitting(record, bytes_max) else { return Merge::TooLarge };
+    let Some(line_of_it) = fitting(&clocks.theirs(record.clone()), bytes_max) else { return Merge::TooLarge };
     kept.retain(|known| known.subject() != record.subject());
     kept.sort_by_key(|known| std::cmp::Reverse(known.expires().unwrap_or(Moment::from_millis(u64::MAX))));
     let mut merged = Merged { value: line_of_it, expires: record.expires(), dropped: 0 };
     for known in kept {
-        let line = line(&known);
+        let line = line(&clocks.theirs(known.clone()));
         if merged.value.len() + line.len() > bytes_max {
             merged.dropped += 1;
             continue;
@@ -247,8 +279,12 @@ mod tests {
     const NOW: Moment = Moment::from_millis(1_000_000);
     const ROOM: usize = 64 * 1024;
 
+    fn clocks() -> Clocks {
+        Clocks::new("a", Duration::from_secs(3))
+    }
+
     fn written(value: &[u8], record: &Record, now: Moment, bytes_max: usize) -> Merged {
-        match merge(value, record, now, bytes_max) {
+        match merge(value, record, now, bytes_max, &clocks()) {
             Merge::Write(merged) => merged,
             other => panic!("{other:?}"),
         }
@@ -282,9 +318,9 @@ mod tests {
         assert!(lifted.beats(&old) && !old.beats(&lifted));
         assert!(again.beats(&lifted) && !lifted.beats(&again));
         let value = written(b"", &lifted, NOW, ROOM).value;
-        assert_eq!(merge(&value, &old, NOW, ROOM), Merge::Stands);
-        assert!(matches!(merge(&value, &again, NOW, ROOM), Merge::Write(_)));
-        assert_eq!(merge(b"", &again, NOW, 100), Merge::TooLarge);
+        assert_eq!(merge(&value, &old, NOW, ROOM, &clocks()), Merge::Stands);
+        assert!(matches!(merge(&value, &again, NOW, ROOM, &clocks()), Merge::Write(_)));
+        assert_eq!(merge(b"", &again, NOW, 100, &clocks()), Merge::TooLarge);
     }
 
     #[test]

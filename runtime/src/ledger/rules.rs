@@ -187,6 +187,7 @@ impl Rules {
             site: self.site.clone(),
             created,
             expires: draft.span.map(|span| created.plus(span)),
+            clock: None,
             evidence: draft.evidence,
             course: draft.course,
         })

@@ -19,6 +19,8 @@ pub struct Table {
     ends: BTreeSet<(Moment, BanId)>,
     lifts: Map<Subject, Arc<Lift>>,
     lift_ends: BTreeSet<(Moment, Subject)>,
+    /// Bans that are here by another node's clock.
+    unsure: Map<Box<str>, BTreeSet<BanId>>,
     len: usize,
     max: usize,
     /// While it is filled, `ids` and `ends` are empty: sorting them once is far quicker than a million
@@ -54,6 +56,7 @@ impl Table {
             ends: BTreeSet::new(),
             lifts: Map::default(),
             lift_ends: BTreeSet::new(),
+            unsure: Map::default(),
             len: 0,
             max,
             filling: false,
@@ -72,7 +75,12 @@ impl Table {
         (self.filling, self.ids, self.ends) = (true, BTreeMap::new(), BTreeSet::new());
         let mut left_out = 0;
         let fed = feed(&mut |record| match record {
-            Record::Ban(ban) => left_out += usize::from(self.insert(ban.after_restart(now), now) == Inserted::Full),
+            Record::Ban(ban) => {
+                let ban = ban.after_restart(now);
+                if !self.put_right(&ban, now) {
+                    left_out += usize::from(self.insert(ban, now) == Inserted::Full);
+                }
+            }
             Record::Lift(lift) => drop(self.lift(lift, now)),
         });
         self.filling = false;
@@ -191,6 +199,29 @@ impl Table {
         }
     }
 
+    /// The same ban by our clock, if it is here by another's: true, and it takes that one's place.
+    pub fn put_right(&mut self, ban: &Arc<Ban>, now: Moment) -> bool {
+        let Some(known) = self.places.entry(&ban.subject).filter(|known| known.id == ban.id).cloned() else {
+            return false;
+        };
+        if ban.clock.is_some() || known.clock.is_none() {
+            return false;
+        }
+        self.forget(&known);
+        if ban.in_force(now) {
+            self.put(Arc::clone(ban));
+        }
+        true
+    }
+
+    /// What is here by the clock of a node.
+    pub fn unsure(&self, node: &str) -> Vec<Record> {
+        let bans = self.unsure.get(node).into_iter().flatten();
+        let bans = bans.filter_map(|id| self.ids.get(id)).cloned().map(Record::Ban);
+        let lifts = self.lifts().filter(|lift| lift.clock.as_deref() == Some(node)).cloned().map(Record::Lift);
+        bans.chain(lifts).collect()
+    }
+
     /// Ends a ban of the lift's subject that it voids, and remembers the lift until the ban would have ended.
     /// Lifts are bounded as bans are: the soonest to end gives way.
     pub fn lift(&mut self, lift: Arc<Lift>, now: Moment) -> Option<Arc<Ban>> {
@@ -198,7 +229,7 @@ impl Table {
         if let Some(ban) = &ended {
             self.forget(ban);
         }
-        let newer = self.lifts.get(&lift.subject).is_none_or(|known| known.at < lift.at);
+        let newer = self.lifts.get(&lift.subject).is_none_or(|known| lift.supersedes(known));
         if newer && lift.matters(now) {
             if let Some(old) = self.lifts.remove(&lift.subject) {
                 self.lift_ends.remove(&(old.end(), old.subject.clone()));
@@ -258,6 +289,9 @@ impl Table {
             self.ids.insert(ban.id, Arc::clone(&ban));
             self.ends.extend(ban.expires.map(|end| (end, ban.id)));
         }
+        if let Some(clock) = &ban.clock {
+            self.unsure.entry(clock.clone()).or_default().insert(ban.id);
+        }
         self.places.put(ban);
     }
 
@@ -267,6 +301,14 @@ impl Table {
         self.ids.remove(&ban.id);
         if let Some(end) = ban.expires {
             self.ends.remove(&(end, ban.id));
+        }
+        if let Some(clock) = &ban.clock
+            && let Some(unsure) = self.unsure.get_mut(clock)
+        {
+            unsure.remove(&ban.id);
+            if unsure.is_empty() {
+                self.unsure.remove(clock);
+            }
         }
         self.places.remove(&ban.subject);
     }
@@ -426,6 +468,38 @@ mod tests {
             }
         }
         assert_eq!((&filled.ids, &filled.ends, filled.len()), (&one_by_one.ids, &one_by_one.ends, 3));
+    }
+
+    #[test]
+    fn f_11_a_ban_by_a_clock_that_nobody_knew_is_put_right_once_here_and_on_disk() {
+        let made = ban("host:192.0.2.7", START, Some(600));
+        let unsure = Arc::new(Ban { clock: Some("b".into()), ..Ban::clone(&made) });
+        let right = Arc::new(Ban { expires: Some(START.plus(Duration::from_secs(60))), ..Ban::clone(&made) });
+        let mut table = Table::new(10);
+        table.insert(Arc::clone(&unsure), START);
+        assert_eq!(table.unsure("b"), [Record::Ban(Arc::clone(&unsure))]);
+        assert!(table.put_right(&right, START) && !table.put_right(&right, START));
+        let mut filled = Table::new(10);
+        let written = [unsure, right].map(Record::Ban);
+        let feed = |take: &mut dyn FnMut(Record)| {
+            written.into_iter().for_each(take);
+            Ok::<(), ()>(())
+        };
+        filled.fill(START, feed).expect("memory");
+        for table in [table, filled] {
+            assert!(table.unsure("b").is_empty() && table.len() == 1);
+            let held = |seconds| table.on_host(ip("192.0.2.7"), [], START.plus(Duration::from_secs(seconds))).is_some();
+            assert_eq!((held(59), held(60)), (true, false));
+        }
+    }
+
+    #[test]
+    fn f_11_moments_of_two_clocks_lift_nothing_but_the_ban_itself() {
+        let (old, new) = (ban("host:192.0.2.7", START, None), ban("host:192.0.2.7", START, None));
+        let unsure = Lift { clock: Some("b".into()), ..Lift::of(&old, START, "root", "b") };
+        assert!(unsure.voids(&old) && !unsure.voids(&new));
+        let right = Lift { clock: None, ..unsure.clone() };
+        assert!(right.supersedes(&unsure) && !unsure.supersedes(&right) && right.voids(&new));
     }
 
     #[test]
