@@ -131,7 +131,7 @@ impl<S: Store> Store for Seam<S> {
         let found = self.within.get_each(keys).await;
         let shown = keys.iter().zip(found).map(|(key, found)| match (found, self.planted) {
             (Ok(None), Some(Planted::LostGap)) if key.neighbour().is_some_and(|head| &**head != key.as_str()) => {
-                Ok(Some(b"{\"sent\":0,\"node\":\"\"}\n".to_vec()))
+                Ok(Some(b"read\n".to_vec()))
             }
             (found, _) => found.map(|value| value.map(|value| self.shown(value))),
         });
