@@ -23,7 +23,9 @@ pub(super) use machine::{entry, path, settings};
 
 /// A text as the line reader would make it of bytes.
 fn line_text(bytes: &[u8]) -> String {
-    raw::from_bytes(bytes).chars().filter(|c| !matches!(c, '\0' | '\n')).collect()
+    // Before they are read: what stood around a byte that is left out may be one character together.
+    let kept: Vec<u8> = bytes.iter().copied().filter(|byte| !matches!(byte, 0 | b'\n')).collect();
+    raw::from_bytes(&kept).into_owned()
 }
 
 type Read = Result<String, LineFault>;
