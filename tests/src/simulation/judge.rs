@@ -1,7 +1,8 @@
 //! What must hold at each step, whatever goes wrong.
 //!
 //! - Nothing acknowledged is lost: who made a ban refuses its host until the ban ends or is lifted, over crashes and
-//!   power cuts; so does who has learnt it.
+//!   power cuts; so does who has learnt it. Only a node that was just started may end it too early, where its clock
+//!   is ahead of the maker's and it has had no time yet to hear by how much.
 //! - A ban is refused on every node that can hear of it, within [`BOUND`]; at once when its host connects.
 //! - A lift opens every such node within [`BOUND`], and no node bans again what it has opened.
 //! - A ban ends when its maker meant, whatever the clocks show, to within [`TOLERANCE`].
@@ -41,13 +42,22 @@ pub struct Judge {
     seen: BTreeMap<(usize, usize), u64>,
     /// Bans that a node has opened after their lift.
     opened: BTreeSet<(usize, BanId)>,
-    started: Vec<u64>,
+    /// Whose clocks a node knows.
+    clocks: BTreeSet<(usize, usize)>,
+    /// When each node that runs was started.
+    started: Vec<Option<u64>>,
 }
 
 impl Judge {
     /// Nothing seen yet.
     pub fn new(story: &Story) -> Judge {
-        Judge { looks: 0, seen: BTreeMap::new(), opened: BTreeSet::new(), started: vec![0; story.nodes] }
+        Judge {
+            looks: 0,
+            seen: BTreeMap::new(),
+            opened: BTreeSet::new(),
+            clocks: BTreeSet::new(),
+            started: vec![None; story.nodes],
+        }
     }
 
     /// Whether nothing is known of a host that could matter to a new ban of it.
@@ -72,6 +82,7 @@ impl Judge {
         let deeds = truth.deeds();
         for number in 0..world.nodes.len() {
             self.note_start(world, number);
+            self.note_clocks(world, number, now);
             self.look_at_news(world, number, &deeds)?;
             self.look_at_bounds(world, number, &deeds)?;
         }
@@ -115,13 +126,14 @@ impl Judge {
         Ok(())
     }
 
-    /// A node that was stopped may have forgotten what it had only just learnt.
+    /// A node that was stopped may have forgotten what it had only just learnt when it was.
     fn note_start(&mut self, world: &World, number: usize) {
-        let Some(node) = &world.nodes[number] else { return };
-        if node.started != self.started[number] {
-            self.started[number] = node.started;
+        let (was, is) = (self.started[number], world.nodes[number].as_ref().map(|node| node.started));
+        self.started[number] = is;
+        if was.is_some() && was != is {
             self.seen.retain(|(node, _), since| *node != number || *since + SAVED < world.timeline.micros());
             self.opened.retain(|(node, _)| *node != number);
+            self.clocks.retain(|(node, _)| *node != number);
         }
     }
 
@@ -179,13 +191,27 @@ impl Judge {
         if world.skews[doer] == world.skews[hearer] { BOUND } else { BOUND + CLOCKS }
     }
 
+    /// Notes whose clocks a node has had the time to learn since its start.
+    fn note_clocks(&mut self, world: &World, number: usize, now: u64) {
+        for maker in 0..world.nodes.len() {
+            let known = world.skews[number] == world.skews[maker]
+                || self
+                    .since(world, maker, number, now)
+                    .is_some_and(|since| since + Judge::bound(world, maker, number) < now);
+            if known {
+                self.clocks.insert((number, maker));
+            }
+        }
+    }
+
     fn holds(deed: &Deed, now: u64) -> bool {
         deed.acked.is_some() && deed.lift == Lifted::No && deed.ends.is_none_or(|end| now + TOLERANCE < end)
     }
 
     fn must_refuse(&self, world: &World, number: usize, index: usize, deed: &Deed, now: u64) -> bool {
         let Some(acked) = deed.acked.filter(|_| Judge::holds(deed, now)) else { return false };
-        if number == deed.maker || self.seen.contains_key(&(number, index)) {
+        let knows = self.seen.contains_key(&(number, index)) && self.clocks.contains(&(number, deed.maker));
+        if number == deed.maker || knows {
             return true;
         }
         let heard = self.since(world, deed.maker, number, acked).map(|since| since.max(acked));

@@ -80,7 +80,10 @@ pub fn play(scenario: &Scenario, seed: u64, planted: Option<Planted>) -> Result<
     let story = Story::of(scenario, seed);
     let mut world = World::new(&story, seed, planted);
     let mut judge = Judge::new(&story);
-    let failed = |world: &World, what| Failure { scenario: scenario.name, seed, what, trace: world.trace.clone() };
+    let failed = |world: &World, what| {
+        let what = format!("at {:.3} s: {what}", world.timeline.micros() as f64 / 1e6);
+        Failure { scenario: scenario.name, seed, what, trace: world.trace.clone() }
+    };
     let mut events = story.events.iter().peekable();
     let mut at = 0;
     while at < story.end {
