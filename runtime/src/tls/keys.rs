@@ -9,6 +9,7 @@
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::sync::Arc;
 use std::time::Duration;
 
 use aws_lc_rs::aead::{AES_256_GCM_SIV, Aad, LessSafeKey, Nonce, UnboundKey};
@@ -24,6 +25,9 @@ const NONCE_BYTES: usize = 12;
 const SECRET_BYTES: usize = 32;
 /// Clocks of nodes may differ by so much: a ticket from a span that begins so soon is opened.
 const SKEW: Duration = Duration::from_secs(600);
+/// Keys kept of a secret: the running span's, and those before it whose tickets still come. Others are derived
+/// when asked for, so a client that names many spans costs a derivation each and no memory.
+const KEPT: usize = 4;
 
 type Mark = [u8; MARK_BYTES];
 
@@ -44,6 +48,8 @@ enum Roots {
 struct Root {
     mark: Mark,
     secret: Prk,
+    /// By span. Every data connection seals and opens, and HKDF would be most of what that costs.
+    kept: Mutex<BTreeMap<u64, Arc<LessSafeKey>>>,
 }
 
 impl Root {
@@ -52,14 +58,23 @@ impl Root {
         let mut mark = [0; MARK_BYTES];
         let told = secret.expand(&[b"mark"], Length(MARK_BYTES)).and_then(|okm| okm.fill(&mut mark));
         told.expect("four bytes are far fewer than HKDF can give");
-        Root { mark, secret }
+        Root { mark, secret, kept: Mutex::new(BTreeMap::new()) }
     }
 
-    fn key(&self, span: u64) -> LessSafeKey {
-        let span = span.to_be_bytes();
-        let info: [&[u8]; 2] = [b"span", &span];
+    fn key(&self, span: u64) -> Arc<LessSafeKey> {
+        let mut kept = self.kept.lock();
+        if let Some(key) = kept.get(&span) {
+            return Arc::clone(key);
+        }
+        let number = span.to_be_bytes();
+        let info: [&[u8]; 2] = [b"span", &number];
         let key = self.secret.expand(&info, &AES_256_GCM_SIV).expect("a key is far shorter than HKDF can give");
-        LessSafeKey::new(UnboundKey::from(key))
+        let key = Arc::new(LessSafeKey::new(UnboundKey::from(key)));
+        kept.insert(span, Arc::clone(&key));
+        if kept.len() > KEPT {
+            kept.pop_first();
+        }
+        key
     }
 }
 
@@ -129,7 +144,7 @@ impl Keys {
         if !(oldest..=newest).contains(&span) {
             return None;
         }
-        let keys: Vec<LessSafeKey> = match &self.roots {
+        let keys: Vec<Arc<LessSafeKey>> = match &self.roots {
             Roots::Cluster(roots) => {
                 roots.iter().filter(|root| root.mark == *mark).map(|root| root.key(span)).collect()
             }
@@ -247,6 +262,23 @@ mod tests {
         for (writer, reader) in [(&both, &new), (&new, &both)] {
             let sealed = writer.seal(b"t", b"s".to_vec(), at(0)).expect("sealed");
             assert!(reader.open(b"t", &sealed, at(0)).is_some());
+        }
+    }
+
+    #[test]
+    fn the_keys_kept_are_the_latest_few_and_any_other_still_opens() {
+        let keys = Keys::new(
+            Some(&ClusterKey::parse(&ClusterKey::generate()).expect("a key").secrets("t")),
+            ROTATION,
+            40 * ROTATION,
+        );
+        let sealed: Vec<_> =
+            (0..20).map(|span| keys.seal(b"t", b"s".to_vec(), at(6 * span)).expect("sealed")).collect();
+        for old in &sealed {
+            assert!(keys.open(b"t", old, at(6 * 20)).is_some());
+            let Roots::Cluster(roots) = &keys.roots else { panic!("made with a cluster's key") };
+            let kept: Vec<u64> = roots[0].kept.lock().keys().copied().collect();
+            assert!(kept.len() == KEPT && kept.contains(&keys.span_at(at(6 * 19))), "{kept:?}");
         }
     }
 
