@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::digest::sha256;
-use crate::store::{Derive, Key, Purpose, SharedStore, StoreError, Swap, TimeToLive, Versioned, count_distinct};
+use crate::store::{Derive, Key, Purpose, SharedStore, StoreError, Swap, TimeToLive, Versioned};
 
 /// Longest written form of a policy's key, as the contract says.
 const WRITTEN_BYTES_MAX: usize = 120;
@@ -36,7 +36,7 @@ impl EntryError {
 impl From<StoreError> for EntryError {
     fn from(error: StoreError) -> EntryError {
         match error {
-            StoreError::Unavailable(_) | StoreError::Garbled(_) => EntryError::Unavailable,
+            StoreError::Unavailable(_) | StoreError::Unconfirmed(_) | StoreError::Garbled(_) => EntryError::Unavailable,
             StoreError::TooLarge => EntryError::TooLarge,
             StoreError::NotACounter => EntryError::NotACounter,
             StoreError::Refused(why) => EntryError::Other(super::text::line(&why)),
@@ -105,7 +105,7 @@ impl Entries {
     }
 
     pub(super) async fn count_distinct(&self, key: &str, item: &str, seconds: u32) -> Result<u64, EntryError> {
-        Ok(count_distinct(&*self.store, &self.key(key).await?, item.as_bytes(), ttl(seconds)).await?)
+        Ok(self.store.count_distinct(&self.key(key).await?, item.as_bytes(), ttl(seconds)).await?)
     }
 
     fn fits(&self, value: &[u8]) -> Result<(), EntryError> {

@@ -3,13 +3,11 @@
 //! For what is counted: a budget for each node is better than none. What was counted here meanwhile is added to the
 //! shared count when the same thing is counted next; other entries are not copied and end by their own time to live.
 
-use std::collections::HashMap;
-
 use async_trait::async_trait;
-use foldhash::quality::RandomState;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
+use super::debts::Debts;
 use super::{Found, Health, Key, Memory, SharedStore, Store, StoreError, Swap, TimeToLive, Versioned};
 
 /// Asks the shared store first.
@@ -17,52 +15,29 @@ use super::{Found, Health, Key, Memory, SharedStore, Store, StoreError, Swap, Ti
 pub(super) struct OrAlone {
     shared: SharedStore,
     own: Memory,
-    owed: Mutex<HashMap<Key, Owed, RandomState>>,
-    owed_max: usize,
-}
-
-/// What the shared count of a key lacks.
-#[derive(Clone, Copy, Debug)]
-struct Owed {
-    count: u64,
-    end: Option<Instant>,
+    debts: Mutex<Debts>,
 }
 
 impl OrAlone {
     /// `owed_max`: counters that are remembered to be added later; more are this node's alone.
     pub(super) fn new(shared: SharedStore, own: Memory, owed_max: usize) -> OrAlone {
-        OrAlone { shared, own, owed: Mutex::default(), owed_max }
+        OrAlone { shared, own, debts: Mutex::new(Debts::new(owed_max)) }
     }
 
-    /// What the shared count lacks, to be added now.
-    fn take_owed(&self, key: &Key) -> Option<Owed> {
-        let mut owed = self.owed.lock();
-        if owed.is_empty() {
-            return None;
-        }
-        owed.remove(key).filter(|owed| owed.end.is_none_or(|end| Instant::now() < end))
-    }
-
-    /// The shared count lacks `by` more; its window began with the first of them.
-    fn owe(&self, key: &Key, by: u64, before: Option<Owed>, ttl: TimeToLive) {
-        let now = Instant::now();
-        let owing = match before {
-            Some(before) => Owed { count: before.count.saturating_add(by), ..before },
-            None => Owed { count: by, end: ttl.and_then(|ttl| now.checked_add(ttl)) },
-        };
-        let mut owed = self.owed.lock();
-        if owed.len() >= self.owed_max {
-            owed.retain(|_, owed| owed.end.is_none_or(|end| now < end));
-        }
-        if owed.len() < self.owed_max {
-            owed.insert(key.clone(), owing);
+    /// Counts what was counted here alone, one by one: whoever gives up in the middle loses none of it.
+    async fn pay(&self, key: &Key) -> Result<(), StoreError> {
+        loop {
+            let Some((item, ttl)) = self.debts.lock().item(key, Instant::now()) else { return Ok(()) };
+            self.shared.count_distinct(key, &item, ttl).await?;
+            self.debts.lock().paid(key, &item);
         }
     }
 }
 
 /// Whether the shared store gave no answer that could be used. A counter that somebody overwrote is one.
 fn is_away<T>(answer: &Result<T, StoreError>) -> bool {
-    matches!(answer, Err(StoreError::Unavailable(_) | StoreError::Garbled(_) | StoreError::NotACounter))
+    use StoreError::{Garbled, NotACounter, Unavailable, Unconfirmed};
+    matches!(answer, Err(Unavailable(_) | Unconfirmed(_) | Garbled(_) | NotACounter))
 }
 
 macro_rules! shared_or_own {
@@ -102,16 +77,36 @@ impl Store for OrAlone {
         shared_or_own!(self.delete(key))
     }
 
+    /// What may have been counted is not sent again: at most this node's own count lacks it.
     async fn increment(&self, key: &Key, by: u64, ttl: TimeToLive) -> Result<u64, StoreError> {
-        let owed = self.take_owed(key);
+        let owed = self.debts.lock().take(key, Instant::now());
         let all = by.saturating_add(owed.map_or(0, |owed| owed.count));
         match self.shared.increment(key, all, ttl).await {
-            Err(StoreError::Unavailable(_) | StoreError::Garbled(_)) => {
-                self.owe(key, by, owed, ttl);
+            Err(StoreError::Unavailable(_) | StoreError::Refused(_)) => {
+                self.debts.lock().owe(key, by, owed, ttl, Instant::now());
                 self.own.increment(key, by, ttl).await
             }
+            Err(StoreError::Unconfirmed(_) | StoreError::Garbled(_) | StoreError::NotACounter) => {
+                self.own.increment(key, by, ttl).await
+            }
+            answer => answer,
+        }
+    }
+
+    /// All of it there or all of it here: with a mark from one and items in the other nothing would ever add up.
+    async fn count_distinct(&self, key: &Key, item: &[u8], ttl: TimeToLive) -> Result<u64, StoreError> {
+        let counted = match self.pay(key).await {
+            Ok(()) => self.shared.count_distinct(key, item, ttl).await,
+            Err(error) => Err(error),
+        };
+        match counted {
             // Somebody overwrote it: there is nothing to add to.
-            Err(StoreError::NotACounter) => self.own.increment(key, by, ttl).await,
+            Err(StoreError::NotACounter) => self.own.count_distinct(key, item, ttl).await,
+            // An item that may have been counted counts no second time.
+            Err(error) if error != StoreError::TooLarge => {
+                self.debts.lock().owe_item(key, item, ttl, Instant::now());
+                self.own.count_distinct(key, item, ttl).await
+            }
             answer => answer,
         }
     }
@@ -148,11 +143,11 @@ mod tests {
     use std::sync::Arc;
     use std::time::Duration;
 
-    use super::super::{Memcached, count_distinct};
+    use super::super::Memcached;
     use super::*;
 
     /// Nobody listens there.
-    fn away() -> OrAlone {
+    fn over_nobody() -> OrAlone {
         let settings = crate::config::defaults();
         let server = crate::config::settings::StoreServer::parse("/nonexistent/memcached.sock").expect("server");
         let shared = Memcached::new(&[server], &settings.store, Duration::from_millis(50), None);
@@ -161,33 +156,38 @@ mod tests {
 
     #[tokio::test]
     async fn f_01_with_the_shared_store_away_this_node_counts_alone() {
-        let store = away();
+        let store = over_nobody();
         let (one, other) = (Key::parse("one").expect("key"), Key::parse("other").expect("key"));
         let ttl = Some(Duration::from_secs(60));
         for count in 1..=3 {
             assert_eq!(store.increment(&one, 1, ttl).await, Ok(count));
         }
         for (item, count) in [("a", 1), ("b", 2), ("a", 2), ("c", 3)] {
-            assert_eq!(count_distinct(&store, &other, item.as_bytes(), ttl).await, Ok(count));
+            assert_eq!(store.count_distinct(&other, item.as_bytes(), ttl).await, Ok(count));
         }
         assert!(store.health().degraded || store.health().engine == "memcached");
     }
 
-    /// A store that can be away.
+    /// A store that fails as it is told, if at all.
     #[derive(Debug)]
-    struct Away(Memory, std::sync::atomic::AtomicBool);
+    struct Failing(Memory, Mutex<Option<StoreError>>);
 
-    impl Away {
+    impl Failing {
+        fn new() -> Arc<Failing> {
+            Arc::new(Failing(Memory::new(1000, 1000), Mutex::default()))
+        }
+
+        fn fail(&self, error: Option<StoreError>) {
+            *self.1.lock() = error;
+        }
+
         fn store(&self) -> Result<&Memory, StoreError> {
-            match self.1.load(std::sync::atomic::Ordering::Relaxed) {
-                true => Err(StoreError::Unavailable("away".into())),
-                false => Ok(&self.0),
-            }
+            self.1.lock().clone().map_or(Ok(&self.0), Err)
         }
     }
 
     #[async_trait]
-    impl Store for Away {
+    impl Store for Failing {
         async fn get_each(&self, keys: &[Key]) -> Vec<Found> {
             match self.store() {
                 Ok(store) => store.get_each(keys).await,
@@ -223,22 +223,64 @@ mod tests {
         }
     }
 
+    fn away() -> StoreError {
+        StoreError::Unavailable("away".into())
+    }
+
     #[tokio::test]
-    async fn f_01_what_was_counted_alone_is_added_when_the_shared_store_is_back() {
-        let shared = Arc::new(Away(Memory::new(1000, 1000), false.into()));
+    async fn f_01_f_07_what_was_counted_alone_is_added_when_the_shared_store_is_back() {
+        for error in [away(), StoreError::Refused("out of memory".into())] {
+            let shared = Failing::new();
+            let store = OrAlone::new(shared.clone(), Memory::new(1000, 1000), 100);
+            let key = Key::parse("counter").expect("key");
+            let ttl = Some(Duration::from_secs(60));
+            assert_eq!(store.increment(&key, 1, ttl).await, Ok(1));
+            shared.fail(Some(error));
+            assert_eq!(store.increment(&key, 1, ttl).await, Ok(1), "alone");
+            assert_eq!(store.increment(&key, 1, ttl).await, Ok(2), "alone");
+            shared.fail(None);
+            // Another node counts meanwhile.
+            assert_eq!(shared.increment(&key, 10, ttl).await, Ok(11));
+            assert_eq!(store.increment(&key, 1, ttl).await, Ok(14), "nothing is lost");
+            assert_eq!(store.increment(&key, 1, ttl).await, Ok(15), "nothing is added twice");
+        }
+    }
+
+    #[tokio::test]
+    async fn f_27_what_may_have_been_counted_is_not_counted_again() {
+        let shared = Failing::new();
         let store = OrAlone::new(shared.clone(), Memory::new(1000, 1000), 100);
         let key = Key::parse("counter").expect("key");
+        shared.fail(Some(StoreError::Unconfirmed("no answer".into())));
+        for count in 1..=3 {
+            assert_eq!(store.increment(&key, 1, None).await, Ok(count), "alone");
+            shared.0.increment(&key, 1, None).await.expect("it arrived");
+        }
+        shared.fail(None);
+        assert_eq!(store.increment(&key, 1, None).await, Ok(4));
+    }
+
+    #[tokio::test]
+    async fn f_01_f_06_different_items_are_counted_alone_and_added_later() {
+        let shared = Failing::new();
+        let store = OrAlone::new(shared.clone(), Memory::new(1000, 1000), 100);
+        let key = Key::parse("items").expect("key");
         let ttl = Some(Duration::from_secs(60));
-        assert_eq!(store.increment(&key, 1, ttl).await, Ok(1));
-        let away = |is| shared.1.store(is, std::sync::atomic::Ordering::Relaxed);
-        away(true);
-        assert_eq!(store.increment(&key, 1, ttl).await, Ok(1), "alone");
-        assert_eq!(store.increment(&key, 1, ttl).await, Ok(2), "alone");
-        away(false);
-        // Another node counts meanwhile.
-        assert_eq!(shared.increment(&key, 10, ttl).await, Ok(11));
-        assert_eq!(store.increment(&key, 1, ttl).await, Ok(14), "nothing is lost");
-        assert_eq!(store.increment(&key, 1, ttl).await, Ok(15), "nothing is added twice");
+        let count = async |item: &str| store.count_distinct(&key, item.as_bytes(), ttl).await;
+        assert_eq!(count("a").await, Ok(1));
+        for (error, before) in
+            [(away(), 0), (StoreError::Garbled("?".into()), 2), (StoreError::Refused("full".into()), 4)]
+        {
+            shared.fail(Some(error));
+            for number in before + 1..=before + 2 {
+                assert_eq!(count(&format!("alone-{number}")).await, Ok(number), "alone");
+                assert_eq!(count(&format!("alone-{number}")).await, Ok(number), "once");
+            }
+            shared.fail(None);
+            assert_eq!(count("a").await, Ok(1 + before + 2), "nothing is lost");
+        }
+        shared.set(&key, b"no mark", ttl).await.expect("set");
+        assert_eq!(count("b").await, Ok(7), "overwritten: this node's own count goes on");
     }
 
     #[tokio::test]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Key, Store, StoreError, Swap, count_distinct};
+use super::{Key, Store, StoreError, Swap};
 
 /// The bound on values that the engines under test are given.
 pub const VALUE_BYTES: usize = 4096;
@@ -97,11 +97,11 @@ async fn too_large(store: &dyn Store) {
 }
 
 async fn distinct_items(store: &dyn Store) {
-    let count = async |item: &str| count_distinct(store, &key("distinct"), item.as_bytes(), MINUTE).await;
+    let count = async |item: &str| store.count_distinct(&key("distinct"), item.as_bytes(), MINUTE).await;
     assert_eq!(count("a").await, Ok(1));
     assert_eq!(count("b").await, Ok(2));
     assert_eq!(count("a").await, Ok(2));
-    assert_eq!(count_distinct(store, &key("others"), b"a", MINUTE).await, Ok(1));
+    assert_eq!(store.count_distinct(&key("others"), b"a", MINUTE).await, Ok(1));
     // A new window does not remember the items of the old one.
     assert_eq!(store.delete(&key("distinct")).await, Ok(true));
     assert_eq!(count("a").await, Ok(1));

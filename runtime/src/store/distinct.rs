@@ -13,7 +13,12 @@ const MARK_BYTES: usize = 16;
 ///
 /// # Errors
 /// The store's; `NotACounter` if something else stands under the key.
-pub async fn count_distinct(store: &dyn Store, key: &Key, item: &[u8], ttl: TimeToLive) -> Result<u64, StoreError> {
+pub(super) async fn count<S: Store + ?Sized>(
+    store: &S,
+    key: &Key,
+    item: &[u8],
+    ttl: TimeToLive,
+) -> Result<u64, StoreError> {
     let mark = window(store, key, ttl).await?;
     let count = part(key, &mark, None);
     if store.add(&part(key, &mark, Some(item)), b"1", ttl).await? {
@@ -29,7 +34,7 @@ pub async fn count_distinct(store: &dyn Store, key: &Key, item: &[u8], ttl: Time
 }
 
 /// The mark of the present window, made where there is none.
-async fn window(store: &dyn Store, key: &Key, ttl: TimeToLive) -> Result<[u8; MARK_BYTES], StoreError> {
+async fn window<S: Store + ?Sized>(store: &S, key: &Key, ttl: TimeToLive) -> Result<[u8; MARK_BYTES], StoreError> {
     if let Some(mark) = held_mark(store, key).await? {
         return Ok(mark);
     }
@@ -42,7 +47,7 @@ async fn window(store: &dyn Store, key: &Key, ttl: TimeToLive) -> Result<[u8; MA
     Ok(held_mark(store, key).await?.unwrap_or(mark))
 }
 
-async fn held_mark(store: &dyn Store, key: &Key) -> Result<Option<[u8; MARK_BYTES]>, StoreError> {
+async fn held_mark<S: Store + ?Sized>(store: &S, key: &Key) -> Result<Option<[u8; MARK_BYTES]>, StoreError> {
     match store.get_many(std::slice::from_ref(key)).await?.into_iter().next().flatten() {
         None => Ok(None),
         Some(text) => unhex(&text).map(Some).ok_or(StoreError::NotACounter),

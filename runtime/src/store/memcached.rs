@@ -197,7 +197,7 @@ impl<S: Holder> Store for Memcached<S> {
         answers.fold(first, |best, answer| match (best, answer) {
             (Ok(best), Ok(other)) => Ok(best.max(other)),
             (Ok(count), Err(_)) | (Err(_), Ok(count)) => Ok(count),
-            (Err(error), Err(_)) => Err(error),
+            (Err(_), Err(error @ StoreError::Unconfirmed(_))) | (Err(error), Err(_)) => Err(error),
         })
     }
 

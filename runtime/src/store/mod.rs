@@ -7,6 +7,7 @@ mod alone;
 mod breaker;
 #[cfg(test)]
 mod contract;
+mod debts;
 mod distinct;
 mod guarded;
 pub mod key;
@@ -30,7 +31,6 @@ use crate::config::Settings;
 use crate::config::settings::StoreEngine;
 
 pub use breaker::{Advice, Breaker};
-pub use distinct::count_distinct;
 pub use key::{Derive, Key, KeyError, Namespace, Purpose};
 pub use memcached::{Holder, Memcached, Values};
 pub use memory::Memory;
@@ -63,6 +63,9 @@ pub enum StoreError {
     /// Down, slow beyond the deadline, or left alone by the breaker.
     #[error("the store is unavailable: {0}")]
     Unavailable(String),
+    /// It was told to count, and no answer came: it may have counted.
+    #[error("the store did not confirm: {0}")]
+    Unconfirmed(String),
     /// It answered what the protocol does not allow; the connection was dropped.
     #[error("the store talks nonsense: {0}")]
     Garbled(String),
@@ -108,6 +111,11 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// Adds `by` and returns the new count. The time to live starts when the key is made, not at each
     /// call: a fixed window. Counts are decimal text, as memcached keeps them.
     async fn increment(&self, key: &Key, by: u64, ttl: TimeToLive) -> Result<u64, StoreError>;
+    /// Adds an item under a key, and returns how many different ones there are in the window, which starts with its
+    /// first item and lasts `ttl`.
+    async fn count_distinct(&self, key: &Key, item: &[u8], ttl: TimeToLive) -> Result<u64, StoreError> {
+        distinct::count(self, key, item, ttl).await
+    }
     /// Writes if the version is still the given one.
     async fn compare_and_swap(
         &self,

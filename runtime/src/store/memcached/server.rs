@@ -5,7 +5,7 @@ use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -254,16 +254,18 @@ impl Holder for Server {
     }
 
     async fn add(self: &Arc<Self>, key: &Key, value: &[u8], ttl: TimeToLive) -> Result<bool, StoreError> {
+        let sent = AtomicBool::new(false);
         let work = async {
             let mut lease = self.lease().await?;
+            sent.store(true, Ordering::Relaxed);
             let added = lease.connection().protocol(&[]).add(key, value, expiry(ttl, Moment::now())).await;
-            let sent = added.or_else(|error| match error.kind() {
+            let answered = added.or_else(|error| match error.kind() {
                 io::ErrorKind::AlreadyExists => Ok(()),
                 _ => Err(error),
             });
-            lease.end_saying(sent, &[("STORED", true), ("NOT_STORED", false)])
+            lease.end_saying(answered, &[("STORED", true), ("NOT_STORED", false)])
         };
-        self.within_deadline(work).await
+        self.within_deadline(work).await.map_err(|error| unconfirmed_if(&sent, error))
     }
 
     async fn delete(self: &Arc<Self>, key: &Key) -> Result<bool, StoreError> {
@@ -282,8 +284,10 @@ impl Holder for Server {
 
     /// `None`: there is no such counter.
     async fn increment(self: &Arc<Self>, key: &Key, by: u64) -> Result<Option<u64>, StoreError> {
+        let sent = AtomicBool::new(false);
         let work = async {
             let mut lease = self.lease().await?;
+            sent.store(true, Ordering::Relaxed);
             let counted = lease.connection().protocol(&[]).increment(key, by).await;
             lease.end(match counted {
                 Ok(count) => Ok(Some(count)),
@@ -291,7 +295,7 @@ impl Holder for Server {
                 Err(error) => Err(error),
             })
         };
-        self.within_deadline(work).await
+        self.within_deadline(work).await.map_err(|error| unconfirmed_if(&sent, error))
     }
 
     async fn cas(self: &Arc<Self>, key: &Key, value: &[u8], version: u64, ttl: TimeToLive) -> Result<Swap, StoreError> {
@@ -369,6 +373,14 @@ pub(super) fn expiry(ttl: TimeToLive, now: Moment) -> u32 {
     let seconds = u64::try_from(ttl.as_millis().div_ceil(1000)).unwrap_or(u64::MAX).max(1);
     let time = if seconds <= RELATIVE_SECONDS_MAX { seconds } else { now.seconds().saturating_add(seconds) };
     i32::try_from(time).map_or(0, i32::unsigned_abs)
+}
+
+/// What was sent and not answered may have happened.
+fn unconfirmed_if(sent: &AtomicBool, error: StoreError) -> StoreError {
+    match error {
+        StoreError::Unavailable(why) if sent.load(Ordering::Relaxed) => StoreError::Unconfirmed(why),
+        error => error,
+    }
 }
 
 /// A number in 0..1 that spreads what many nodes would else do at once.
