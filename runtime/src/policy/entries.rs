@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::digest::sha256;
-use crate::store::{Derive, Key, Purpose, SharedStore, StoreError, Swap, TimeToLive, Versioned};
+use crate::store::{Derive, Key, Namespace, Purpose, SharedStore, StoreError, Swap, TimeToLive, Versioned};
 
 /// Longest written form of a policy's key, as the contract says.
 const WRITTEN_BYTES_MAX: usize = 120;
@@ -116,8 +116,16 @@ impl Entries {
         if key.len() > self.key_bytes {
             return Err(EntryError::TooLarge);
         }
-        let purpose = Purpose::Entry { policy: self.policy.clone(), key: write_down(key) };
-        self.keys.derive(&purpose).await.into_iter().next().ok_or(EntryError::Unavailable)
+        let written = write_down(key);
+        let purpose = Purpose::Entry { policy: self.policy.clone(), key: written.clone() };
+        match self.keys.derive(&purpose).await.into_iter().next() {
+            Some(key) => Ok(key),
+            // The key policy fails, and has said so itself: its failure must free nobody, so this node counts alone.
+            None => {
+                let own = Namespace::Policy(self.policy.clone()).key(written.as_bytes());
+                own.map(Key::here).map_err(|_| EntryError::Unavailable)
+            }
+        }
     }
 }
 

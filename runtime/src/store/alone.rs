@@ -41,15 +41,21 @@ fn is_away<T>(answer: &Result<T, StoreError>) -> bool {
 }
 
 macro_rules! shared_or_own {
-    ($self:ident.$operation:ident($($argument:expr),*)) => {{
-        let answer = $self.shared.$operation($($argument),*).await;
-        if is_away(&answer) { $self.own.$operation($($argument),*).await } else { answer }
+    ($self:ident.$operation:ident($key:ident $(, $argument:expr)*)) => {{
+        if $key.is_here() {
+            return $self.own.$operation($key, $($argument),*).await;
+        }
+        let answer = $self.shared.$operation($key, $($argument),*).await;
+        if is_away(&answer) { $self.own.$operation($key, $($argument),*).await } else { answer }
     }};
 }
 
 #[async_trait]
 impl Store for OrAlone {
     async fn get_each(&self, keys: &[Key]) -> Vec<Found> {
+        if keys.iter().all(Key::is_here) {
+            return self.own.get_each(keys).await;
+        }
         let mut found = self.shared.get_each(keys).await;
         for (key, answer) in keys.iter().zip(&mut found) {
             if is_away(answer)
@@ -79,6 +85,9 @@ impl Store for OrAlone {
 
     /// What may have been counted is not sent again: at most this node's own count lacks it.
     async fn increment(&self, key: &Key, by: u64, ttl: TimeToLive) -> Result<u64, StoreError> {
+        if key.is_here() {
+            return self.own.increment(key, by, ttl).await;
+        }
         let owed = self.debts.lock().take(key, Instant::now());
         let all = by.saturating_add(owed.map_or(0, |owed| owed.count));
         match self.shared.increment(key, all, ttl).await {
@@ -95,6 +104,9 @@ impl Store for OrAlone {
 
     /// All of it there or all of it here: with a mark from one and items in the other nothing would ever add up.
     async fn count_distinct(&self, key: &Key, item: &[u8], ttl: TimeToLive) -> Result<u64, StoreError> {
+        if key.is_here() {
+            return self.own.count_distinct(key, item, ttl).await;
+        }
         let counted = match self.pay(key).await {
             Ok(()) => self.shared.count_distinct(key, item, ttl).await,
             Err(error) => Err(error),
@@ -281,6 +293,25 @@ mod tests {
         }
         shared.set(&key, b"no mark", ttl).await.expect("set");
         assert_eq!(count("b").await, Ok(7), "overwritten: this node's own count goes on");
+    }
+
+    #[tokio::test]
+    async fn what_has_no_place_in_the_shared_store_stays_here() {
+        let shared = Arc::new(Memory::new(1000, 1000));
+        let store = OrAlone::new(shared.clone(), Memory::new(1000, 1000), 100);
+        let key = Key::parse("k").expect("key");
+        let here = key.clone().here();
+        shared.set(&key, b"there", None).await.expect("set");
+        store.set(&here, b"here", None).await.expect("set");
+        assert_eq!(store.get_many(std::slice::from_ref(&here)).await, Ok(vec![Some(b"here".to_vec())]));
+        assert_eq!(store.get_many(std::slice::from_ref(&key)).await, Ok(vec![Some(b"there".to_vec())]));
+        let (count, items) = (Key::parse("c").expect("key").here(), Key::parse("i").expect("key").here());
+        assert_eq!(store.increment(&count, 1, None).await, Ok(1));
+        assert_eq!(store.count_distinct(&items, b"a", None).await, Ok(1));
+        assert_eq!(store.count_distinct(&items, b"b", None).await, Ok(2));
+        for key in [here, count, items] {
+            assert_eq!(shared.get_many(&[key]).await, Ok(vec![None]));
+        }
     }
 
     #[tokio::test]

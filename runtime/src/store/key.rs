@@ -15,6 +15,8 @@ pub struct Key {
     beside: Option<Arc<str>>,
     /// The text is base64 of any bytes, and these of them decide which server holds it.
     placed: Option<Arc<[u8]>>,
+    /// It has no place in the shared store.
+    here: bool,
 }
 
 /// Why something is no key.
@@ -41,14 +43,14 @@ impl Key {
     /// `KeyError` for what memcached could misread.
     pub fn parse(text: &str) -> Result<Key, KeyError> {
         visible(text.as_bytes(), Key::BYTES_MAX)?;
-        Ok(Key { text: text.to_owned(), beside: None, placed: None })
+        Ok(Key { text: text.to_owned(), beside: None, placed: None, here: false })
     }
 
     /// A key of any bytes, such as ProFTPD's that end in NUL: it travels in base64 in memcached's meta commands.
     /// What stands before `rest` does not decide which server holds it. `None` if it is too long.
     pub fn encoded(prefix: &[u8], rest: &[u8]) -> Option<Key> {
         let text = base64(&[prefix, rest].concat());
-        (text.len() <= Key::BYTES_MAX).then(|| Key { text, beside: None, placed: Some(Arc::from(rest)) })
+        (text.len() <= Key::BYTES_MAX).then(|| Key { text, beside: None, placed: Some(Arc::from(rest)), here: false })
     }
 
     /// Whether it travels in base64.
@@ -66,6 +68,18 @@ impl Key {
     pub fn beside(mut self, other: &Arc<str>) -> Key {
         self.beside = Some(Arc::clone(other));
         self
+    }
+
+    /// The same key, for this node's own memory alone.
+    #[must_use]
+    pub const fn here(mut self) -> Key {
+        self.here = true;
+        self
+    }
+
+    /// Whether it has no place in the shared store.
+    pub const fn is_here(&self) -> bool {
+        self.here
     }
 
     /// The key whose server this one shares, if it is not its own.
