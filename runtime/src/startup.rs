@@ -86,7 +86,7 @@ impl Server {
             .map_err(|errors| Trouble::Configuration(errors.iter().map(|error| mistake(error)).collect()))?;
 
         let users = Users::load(&settings.users).map_err(Trouble::Configuration)?;
-        let login = Login::new(users, &settings.users, &settings.limits);
+        let login = Login::new(users, &settings.users, &settings.limits, &settings.timeouts);
         let tags = AttemptTags::open(&settings.server.state).map_err(|error| machine(&error))?;
         let identity = identity(&settings)?;
         let identities = Identity::of_all(&identity, &settings.hosts);

@@ -37,6 +37,8 @@ pub enum Wait {
     Drain,
     /// A file is hashed.
     Hash,
+    /// PAM answers about a login.
+    Pam,
     /// A request comes over the admin socket, or its answer is taken.
     Admin,
 }
@@ -58,6 +60,7 @@ impl Wait {
             Wait::Store => "store",
             Wait::Drain => "drain",
             Wait::Hash => "hash",
+            Wait::Pam => "pam",
             Wait::Admin => "admin",
         }
     }
@@ -78,6 +81,7 @@ impl Wait {
             Wait::Store => limits.store,
             Wait::Drain => limits.drain,
             Wait::Hash => limits.hash,
+            Wait::Pam => limits.pam,
             Wait::Admin => limits.admin,
         }
     }

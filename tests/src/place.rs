@@ -24,6 +24,13 @@ pub fn binary() -> PathBuf {
     beside
 }
 
+/// The server's binary with a cargo feature that is off by default, as `tests/run` builds it.
+pub fn built_with(feature: &str) -> PathBuf {
+    let place = repository().join("target").join(feature).join("portcullis");
+    assert!(place.exists(), "there is no {}; tests/run makes it", place.display());
+    place
+}
+
 /// A built guest of this repository, by its package's name: the one that is committed, or the one that
 /// `policies/build --check` has just built into the folder `PORTCULLIS_GUESTS`.
 pub fn guest(name: &str) -> PathBuf {

@@ -28,6 +28,7 @@ const WALLS: &[Wall] = &[
     Wall { path: "wasmtime", only: &["policy/"], never: &[], instead: "Ask policy/ to load and to evaluate" },
     Wall { path: "wasmtime_wizer", only: &["policy/"], never: &[], instead: "Ask policy/ to load" },
     Wall { path: "memcache_async", only: &["store/"], never: &[], instead: "Add a method to Store" },
+    Wall { path: "nonstick", only: &["auth/pam.rs"], never: &[], instead: "Ask auth::Login" },
     Wall { path: "cap_std", only: &["vfs/"], never: &[], instead: "Ask vfs/ with a VirtualPath" },
     Wall {
         path: "anyhow",

@@ -35,8 +35,8 @@ impl Anonymous {
             return Err(wrong("is no folder"));
         }
         let name = UserName::parse(NAMES[0]).map_err(|fault| wrong(&fault.to_string()))?;
-        let user =
-            Arc::new(User { name, home, rights: settings.permissions, folders: Vec::new(), limits: Limits::default() });
+        let (rights, limits) = (settings.permissions, Limits::default());
+        let user = Arc::new(User { name, home, rights, folders: Vec::new(), limits, outside: false });
         Ok(Anonymous { user, refused: settings.refused_passwords.clone() })
     }
 

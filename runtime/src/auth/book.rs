@@ -19,6 +19,14 @@ const EXAMPLE: &str =
 /// What stands in a home folder for the user's name.
 const NAME_MARK: &str = "%u";
 
+/// A folder's text with a user's name in it, as one part of the path that leads nowhere else; `None` if the name
+/// cannot be one.
+pub(super) fn fill(text: &str, name: &UserName) -> Option<String> {
+    let name = name.as_str();
+    let fits = !text.contains(NAME_MARK) || !name.contains('/') && !matches!(name, "." | "..");
+    fits.then(|| text.replace(NAME_MARK, name))
+}
+
 /// One table of the file.
 pub(super) struct Row<'r, 'a> {
     /// Its key path.
@@ -140,7 +148,8 @@ impl<'a> Book<'a> {
             return;
         }
         let folders = folders.into_iter().flatten().collect();
-        let user = User { name: name.clone(), home, rights, folders, limits: keys.limits.meant() };
+        let limits = keys.limits.meant();
+        let user = User { name: name.clone(), home, rights, folders, limits, outside: false };
         let account = Account {
             user: Arc::new(user),
             hash,
@@ -178,13 +187,13 @@ impl<'a> Book<'a> {
     fn folder(&mut self, said: &Said, name: Option<&UserName>) -> Option<PathBuf> {
         let mut text = said.text.clone();
         if text.contains(NAME_MARK) {
-            let name = name?.as_str();
-            if name.contains('/') || matches!(name, "." | "..") {
+            let name = name?;
+            let Some(filled) = fill(&text, name) else {
                 let what = format!("`{}`: the name `{name}` cannot stand in a path", said.key);
                 self.mistake(Some(said.at), what, "give this user a folder without %u");
                 return None;
-            }
-            text = text.replace(NAME_MARK, name);
+            };
+            text = filled;
         }
         let beside = self.file.parent().unwrap_or(Path::new(""));
         match std::fs::canonicalize(beside.join(&text)) {

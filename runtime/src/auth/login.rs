@@ -3,11 +3,13 @@
 use std::borrow::Cow;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use tokio::sync::watch;
 
 use super::name::UserName;
+use super::outside::{Ask, No, Outside};
 use super::password::Pool;
 use super::permit::Permit;
 use super::secret::Secret;
@@ -23,17 +25,62 @@ pub struct Login {
     changed: watch::Sender<()>,
     pool: Pool,
     password_bytes: usize,
+    /// PAM, if it is to be asked.
+    outside: Option<Outside>,
+}
+
+/// Why somebody does not get in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// For events and logs, never for the client.
+    pub why: Why,
+    /// How much later the client is to be told, so that the time tells no more than the words.
+    pub pause: Duration,
+}
+
+/// Whose fault a refusal is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Why {
+    /// The client's, or a rule's.
+    Cause(Cause),
+    /// The operator's: PAM is in trouble. It counts against nobody.
+    Trouble(String),
+}
+
+impl From<Cause> for Refusal {
+    fn from(cause: Cause) -> Refusal {
+        Refusal { why: Why::Cause(cause), pause: Duration::ZERO }
+    }
+}
+
+impl From<No> for Why {
+    fn from(no: No) -> Why {
+        match no {
+            No::Unknown => Why::Cause(Cause::UnknownUser),
+            No::Wrong => Why::Cause(Cause::WrongPassword),
+            No::Denied => Why::Cause(Cause::DeniedByRule),
+            No::Trouble(why) => Why::Trouble(why),
+        }
+    }
 }
 
 impl Login {
-    /// With `users.hashes-at-once` and `limits.password-bytes` in force.
-    pub fn new(users: Users, settings: &settings::Users, limits: &settings::Limits) -> Login {
-        Login::with(users, settings.hashes_at_once, limits.password_bytes)
+    /// With `[users]`, `limits.password-bytes` and `timeouts.pam` in force.
+    pub fn new(
+        users: Users,
+        settings: &settings::Users,
+        limits: &settings::Limits,
+        timeouts: &settings::Timeouts,
+    ) -> Login {
+        let login = Login::with(users, settings.hashes_at_once, limits.password_bytes);
+        let outside = settings.pam.as_ref().zip(ASK).map(|(pam, ask)| Outside::new(pam, timeouts, ask));
+        Login { outside, ..login }
     }
 
     fn with(users: Users, hashes_at_once: usize, password_bytes: usize) -> Login {
         let users = Arc::new(ArcSwap::from_pointee(users));
-        Login { users, changed: watch::Sender::new(()), pool: Pool::new(hashes_at_once), password_bytes }
+        let pool = Pool::new(hashes_at_once);
+        Login { users, changed: watch::Sender::new(()), pool, password_bytes, outside: None }
     }
 
     /// Puts other users in force: logins from now on go by them, and whoever watches is told.
@@ -47,9 +94,10 @@ impl Login {
         self.changed.subscribe()
     }
 
-    /// Whether who logged in under a canonical name could do so still, wherever from.
-    pub fn stands(&self, name: &str, now: Moment) -> bool {
-        UserName::parse(name).is_ok_and(|name| self.users.load().stands(&name, now))
+    /// Whether who logged in under a canonical name could do so still, wherever from; `outside`: whether the
+    /// system vouched for them ([`Permit::is_outside`]).
+    pub fn stands(&self, name: &str, outside: bool, now: Moment) -> bool {
+        UserName::parse(name).is_ok_and(|name| self.users.load().stands(&name, outside, now))
     }
 
     /// Whether a canonical name is that of users who need no password.
@@ -67,36 +115,48 @@ impl Login {
         }
     }
 
-    /// Checks a password of somebody who comes from an address. Whether the user exists, is disabled or
-    /// forbidden changes neither the work nor, so, the time; only the cause tells, and it is for events and
-    /// logs, never for the client. An empty password and one over `limits.password-bytes` are refused at once
-    /// for every name alike.
+    /// Checks a password of somebody who comes from an address: a user of the file by its hash, whoever is not
+    /// in the file by PAM, if it is to be asked. Whether the user exists, is disabled or forbidden changes neither
+    /// the work nor, with [`Refusal::pause`], the time; only the cause tells, and it is for events and logs, never
+    /// for the client. An empty password and one over `limits.password-bytes` are refused at once for every name
+    /// alike.
     ///
     /// # Errors
-    /// The `Cause`: a user who is disabled, expired or comes from elsewhere is denied by a rule.
-    pub async fn check(&self, name: &UserName, password: &Secret, from: IpAddr, now: Moment) -> Result<Permit, Cause> {
+    /// The `Refusal`: a user who is disabled, expired or comes from elsewhere is denied by a rule.
+    pub async fn check(
+        &self,
+        name: &UserName,
+        password: &Secret,
+        from: IpAddr,
+        now: Moment,
+    ) -> Result<Permit, Refusal> {
         let users = self.users.load_full();
         let forbidden = users.is_forbidden(name);
         if let Some(anonymous) = users.anonymous(name).filter(|_| !forbidden) {
-            return anonymous.check(password, self.password_bytes);
+            return Ok(anonymous.check(password, self.password_bytes)?);
         }
         let account = users.find(name);
         let admitted = account.is_some_and(|account| account.admits(from, now)) && !forbidden;
         let unhashed = password.reveal().is_empty() || password.reveal().len() > self.password_bytes;
         let hash = account.map(|account| &account.hash);
         let fits = !unhashed && self.pool.matches(hash, users.decoys().clone(), password, admitted).await;
-        if forbidden {
-            return Err(Cause::ForbiddenUser);
-        }
-        if password.reveal().is_empty() {
-            return Err(Cause::EmptyPassword);
-        }
-        match account {
-            None => Err(Cause::UnknownUser),
-            Some(_) if !fits => Err(Cause::WrongPassword),
-            Some(_) if !admitted => Err(Cause::DeniedByRule),
-            Some(account) => Ok(Permit::new(account.user.clone())),
-        }
+        let hashed = Instant::now();
+        let why = match (account, &self.outside, users.template()) {
+            _ if forbidden => Why::Cause(Cause::ForbiddenUser),
+            _ if password.reveal().is_empty() => Why::Cause(Cause::EmptyPassword),
+            (None, Some(outside), Some(template)) if !unhashed => {
+                match outside.check(template, (name, password), from, now).await {
+                    Ok(user) => return Ok(Permit::new(Arc::new(user))),
+                    Err(no) => no.into(),
+                }
+            }
+            (None, ..) => Why::Cause(Cause::UnknownUser),
+            (Some(_), ..) if !fits => Why::Cause(Cause::WrongPassword),
+            (Some(_), ..) if !admitted => Why::Cause(Cause::DeniedByRule),
+            (Some(account), ..) => return Ok(Permit::new(account.user.clone())),
+        };
+        let owed = self.outside.as_ref().filter(|_| !unhashed).map(|outside| outside.owed(hashed));
+        Err(Refusal { why, pause: owed.unwrap_or_default() })
     }
 
     /// The permit of a user whose certificate was verified and is theirs: no password is asked for.
@@ -116,6 +176,18 @@ impl Login {
     }
 }
 
+/// Who asks PAM; nobody in a server that was built without it, whose settings can name no service.
+const ASK: Option<Ask> = {
+    #[cfg(feature = "pam")]
+    {
+        Some(super::pam::ask)
+    }
+    #[cfg(not(feature = "pam"))]
+    {
+        None
+    }
+};
+
 #[cfg(test)]
 mod tests {
     use std::path::Path;
@@ -133,7 +205,7 @@ mod tests {
         Login::with(Users::fixture(&users), 2, 64)
     }
 
-    async fn check(name: &str, password: &str) -> Result<Permit, Cause> {
+    async fn check(name: &str, password: &str) -> Result<Permit, Refusal> {
         door().check(&UserName::parse(name).expect("name"), &Secret::new(password.into()), HERE, NOW).await
     }
 
@@ -155,7 +227,7 @@ mod tests {
             ("root", "toor", Cause::ForbiddenUser),
             ("root", "", Cause::ForbiddenUser),
         ] {
-            assert_eq!(check(name, password).await.err(), Some(cause), "{name} {password:?}");
+            assert_eq!(check(name, password).await.err(), Some(cause.into()), "{name} {password:?}");
         }
     }
 
@@ -175,11 +247,15 @@ mod tests {
         let permit = check("Anonymous", "me@home").await.expect("in");
         assert_eq!((permit.user().as_str(), permit.rights()), ("anonymous", Rights::READ_ONLY));
         for refused in ["", "Bot@Example.COM", &"x".repeat(65)] {
-            assert_eq!(check("anonymous", refused).await.err(), Some(Cause::AnonymousRefused), "{refused}");
+            assert_eq!(check("anonymous", refused).await.err(), Some(Cause::AnonymousRefused.into()), "{refused}");
         }
         assert_eq!(door.canonical("ANONYMOUS"), "anonymous");
-        assert_eq!(check("ftp", "any").await.err(), Some(Cause::WrongPassword), "a user of the file has that name");
-        assert_eq!(super::tests::check("anonymous", "x").await.err(), Some(Cause::UnknownUser), "off");
+        assert_eq!(
+            check("ftp", "any").await.err(),
+            Some(Cause::WrongPassword.into()),
+            "a user of the file has that name"
+        );
+        assert_eq!(super::tests::check("anonymous", "x").await.err(), Some(Cause::UnknownUser.into()), "off");
     }
 
     #[tokio::test]
@@ -189,7 +265,7 @@ mod tests {
         let door = Login::with(users, 0, 64);
         let name = UserName::parse("alice").expect("name");
         let long = Secret::new("x".repeat(65));
-        assert_eq!(door.check(&name, &long, HERE, NOW).await.err(), Some(Cause::WrongPassword));
+        assert_eq!(door.check(&name, &long, HERE, NOW).await.err(), Some(Cause::WrongPassword.into()));
     }
 
     #[tokio::test]
@@ -212,18 +288,21 @@ mod tests {
             let door = Login::with(users, 2, 64);
             let name = UserName::parse("alice").expect("name");
             let from = from.parse().expect("address");
-            assert_eq!(door.check(&name, &Secret::new("y".into()), from, NOW).await.err(), Some(Cause::WrongPassword));
+            assert_eq!(
+                door.check(&name, &Secret::new("y".into()), from, NOW).await.err(),
+                Some(Cause::WrongPassword.into())
+            );
             door.check(&name, &Secret::new("x".into()), from, NOW).await.err()
         };
-        let rule = Some(Cause::DeniedByRule);
-        assert_eq!(denied(users().with_changed("alice", |alice| alice.enabled = false), "127.0.0.1").await, rule);
-        assert_eq!(denied(users().with_changed("alice", |alice| alice.expires = Some(NOW)), "127.0.0.1").await, rule);
+        let rule = || Some(Refusal::from(Cause::DeniedByRule));
+        assert_eq!(denied(users().with_changed("alice", |alice| alice.enabled = false), "127.0.0.1").await, rule());
+        assert_eq!(denied(users().with_changed("alice", |alice| alice.expires = Some(NOW)), "127.0.0.1").await, rule());
         let office = || {
             users().with_changed("alice", |alice| {
                 alice.networks = Some(vec!["192.0.2.0/24".parse().expect("network")]);
             })
         };
-        assert_eq!(denied(office(), "127.0.0.1").await, rule);
+        assert_eq!(denied(office(), "127.0.0.1").await, rule());
         assert_eq!(denied(office(), "192.0.2.1").await, None);
     }
 
@@ -232,9 +311,13 @@ mod tests {
         let users = || Users::fixture(&[("alice", "x", Path::new("/srv"), Rights::FULL)]);
         let door = Login::with(users(), 2, 64);
         let watcher = door.watch();
-        assert!(door.stands("alice", NOW) && !door.stands("bob", NOW) && !door.stands("anonymous", NOW));
+        assert!(
+            door.stands("alice", false, NOW)
+                && !door.stands("bob", false, NOW)
+                && !door.stands("anonymous", false, NOW)
+        );
         door.clone().replace(users().with_changed("alice", |alice| alice.enabled = false));
-        assert!(!door.stands("alice", NOW));
+        assert!(!door.stands("alice", false, NOW));
         assert!(watcher.has_changed().expect("the door is there"));
     }
 

@@ -129,12 +129,17 @@ impl Permit {
     #[cfg(test)]
     pub fn with(&self, folders: Vec<Folder>, limits: Limits) -> Permit {
         let (name, home) = (self.user.name.clone(), self.user.home.clone());
-        Permit { user: Arc::new(User { name, home, rights: self.user.rights, folders, limits }) }
+        Permit { user: Arc::new(User { name, home, rights: self.user.rights, folders, limits, outside: false }) }
     }
 
     /// Who logged in.
     pub fn user(&self) -> &UserName {
         &self.user.name
+    }
+
+    /// Whether the system vouches for them, and not the file of users.
+    pub fn is_outside(&self) -> bool {
+        self.user.outside
     }
 
     /// The operator's folder for this user, absolute.

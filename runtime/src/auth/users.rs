@@ -13,6 +13,7 @@ use super::anonymous::Anonymous;
 use super::book::Book;
 use super::keys::{Limits, may_come};
 use super::name::UserName;
+use super::outside::Template;
 use super::password::{Decoys, Hash};
 use super::permit::Rights;
 use crate::config::{Mistake, plain, settings};
@@ -27,6 +28,8 @@ pub(super) struct User {
     pub(super) rights: Rights,
     pub(super) folders: Vec<Folder>,
     pub(super) limits: Limits,
+    /// Known to the system, not to the file.
+    pub(super) outside: bool,
 }
 
 /// A folder elsewhere on disk that a user sees in the own tree.
@@ -58,6 +61,8 @@ pub struct Users {
     anonymous: Option<Anonymous>,
     forbidden: HashSet<String>,
     decoys: Decoys,
+    /// What users of the system get, if they are let in.
+    template: Option<Arc<Template>>,
 }
 
 /// One user, for people and programs: nothing secret.
@@ -100,14 +105,15 @@ impl Users {
     /// All mistakes, in the order of the file.
     pub fn load(settings: &settings::Users) -> Result<Users, Vec<Mistake>> {
         let anonymous = settings.anonymous.as_ref().map(Anonymous::open).transpose();
-        match (Users::read(&settings.file, &settings.forbidden), anonymous) {
+        let group = settings.pam.as_ref().map(|pam| pam.group.as_str());
+        match (Users::read(&settings.file, &settings.forbidden, group), anonymous) {
             (Ok(users), Ok(anonymous)) => Ok(Users { anonymous, ..users }),
             (Ok(_), Err(mistake)) => Err(vec![mistake]),
             (Err(mistakes), anonymous) => Err(mistakes.into_iter().chain(anonymous.err()).collect()),
         }
     }
 
-    fn read(file: &Path, forbidden: &[String]) -> Result<Users, Vec<Mistake>> {
+    fn read(file: &Path, forbidden: &[String], outside: Option<&str>) -> Result<Users, Vec<Mistake>> {
         let refused = |what: String, remedy: &str| {
             vec![Mistake { what, place: Some(file.display().to_string()), remedy: Some(remedy.to_owned()) }]
         };
@@ -129,13 +135,21 @@ impl Users {
             let remedy = format!("hash some anew with `portcullis user hash`: {} ways are the most", Decoys::COSTS_MAX);
             book.mistake(None, what, remedy);
         }
+        let template = outside.and_then(|name| {
+            let group = book.groups.get(name).and_then(|group| Template::of(group, file));
+            if group.is_none() {
+                let what = format!("`users.pam.group`: there is no group `{name}` with a `home` in the file of users");
+                book.mistake(None, what, "add a [[group]] of that name, with `home` and perhaps %u in it");
+            }
+            group.map(Arc::new)
+        });
         let Book { users, mistakes, .. } = book;
         if !mistakes.is_empty() {
             return Err(mistakes);
         }
         let decoys = Decoys::of(costs.into_iter()).map_err(|error| refused(error.to_string(), "start again"))?;
         let forbidden = forbidden.iter().cloned().collect();
-        Ok(Users { by_name: users, anonymous: None, forbidden, decoys })
+        Ok(Users { by_name: users, anonymous: None, forbidden, decoys, template })
     }
 
     /// How many there are.
@@ -156,7 +170,8 @@ impl Users {
         let account = |(name, password, home, rights): &(&str, &str, &Path, Rights)| {
             let name = UserName::parse(name).expect("name");
             let (folders, limits) = (Vec::new(), Limits::default());
-            let user = User { name: name.clone(), home: home.to_path_buf(), rights: *rights, folders, limits };
+            let home = home.to_path_buf();
+            let user = User { name: name.clone(), home, rights: *rights, folders, limits, outside: false };
             let hash = Hash::cheap(password);
             let user = Arc::new(user);
             (name, Account { user, hash, group: None, networks: None, expires: None, enabled: true })
@@ -164,7 +179,7 @@ impl Users {
         let forbidden = HashSet::from(["root".to_owned()]);
         let by_name = users.iter().map(account).collect();
         let decoys = Decoys::of([Hash::cheap("").cost()].into_iter()).expect("decoys");
-        Users { by_name, anonymous: None, forbidden, decoys }
+        Users { by_name, anonymous: None, forbidden, decoys, template: None }
     }
 
     /// The same with anonymous users.
@@ -191,12 +206,18 @@ impl Users {
         self.anonymous.as_ref().filter(|_| Anonymous::is_called(name.as_str()) && self.find(name).is_none())
     }
 
-    /// Whether who logged in under a name could do so still, wherever from.
-    pub(super) fn stands(&self, name: &UserName, now: Moment) -> bool {
+    /// Whether who logged in under a name, of the file or from outside, could do so still, wherever from.
+    pub(super) fn stands(&self, name: &UserName, outside: bool, now: Moment) -> bool {
         match self.find(name) {
-            Some(account) => account.stands(now) && !self.is_forbidden(name),
+            Some(account) => account.stands(now) && !self.is_forbidden(name) && !outside,
+            None if outside => self.template.as_ref().is_some_and(|all| all.stands(now)) && !self.is_forbidden(name),
             None => self.anonymous(name).is_some(),
         }
+    }
+
+    /// What users of the system get, if they are let in.
+    pub(super) fn template(&self) -> Option<&Arc<Template>> {
+        self.template.as_ref()
     }
 
     pub(super) fn is_forbidden(&self, name: &UserName) -> bool {
@@ -238,7 +259,7 @@ mod tests {
         let file = folder.path().join("users.toml");
         std::fs::write(&file, text).expect("write");
         std::fs::set_permissions(&file, PermissionsExt::from_mode(0o600)).expect("mode");
-        Users::read(&file, &["root".into()])
+        Users::read(&file, &["root".into()], None)
     }
 
     #[test]
@@ -398,7 +419,7 @@ mod tests {
         let file = folder.path().join("users.toml");
         std::fs::write(&file, "").expect("write");
         std::fs::set_permissions(&file, PermissionsExt::from_mode(0o664)).expect("mode");
-        let mistakes = Users::read(&file, &[]).expect_err("writable");
+        let mistakes = Users::read(&file, &[], None).expect_err("writable");
         assert!(mistakes[0].to_string().contains("chmod"), "{mistakes:?}");
     }
 

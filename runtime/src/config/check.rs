@@ -265,7 +265,30 @@ fn users(at: &mut Section<'_, '_>, base: &Path) -> Users {
         failure_delay_longest: at.span("failure-delay-longest", Duration::ZERO..=seconds(60)),
         end_removed: at.flag("end-removed"),
         anonymous: at.section("anonymous", |at| anonymous(at, base)),
+        pam: at.section("pam", pam),
     }
+}
+
+fn pam(at: &mut Section<'_, '_>) -> Option<Pam> {
+    let service = at.text("service", "a name such as \"portcullis\"", |text| {
+        text.is_empty() || is_server_name(text) && !text.starts_with('.')
+    });
+    let group = at.text("group", "the name of a [[group]]", |text| !text.contains('\0'));
+    let at_once = at.count("at-once", 1..=256);
+    let failure_time = at.span("failure-time", Duration::ZERO..=seconds(60));
+    if service.is_empty() {
+        return None;
+    }
+    if cfg!(not(feature = "pam")) {
+        let remedy = "build it with `cargo build --release --features pam`, which needs PAM's library \
+                      (Debian: libpam0g-dev), or remove the key";
+        at.mistake("service", "needs a server that was built with PAM", remedy);
+    }
+    if group.is_empty() {
+        let remedy = "name a [[group]] of the file of users; its home, permissions, limits and networks hold for them";
+        at.mistake("group", "is needed with `users.pam.service`", remedy);
+    }
+    Some(Pam { service, group, at_once, failure_time })
 }
 
 fn anonymous(at: &mut Section<'_, '_>, base: &Path) -> Option<Anonymous> {
@@ -318,6 +341,7 @@ fn timeouts(at: &mut Section<'_, '_>) -> Timeouts {
         linger: at.span("linger", millis(10)..=seconds(60)),
         drain: at.span("drain", Duration::ZERO..=seconds(HOUR)),
         hash: at.span("hash", tenth..=seconds(HOUR)),
+        pam: at.span("pam", tenth..=seconds(60)),
         // These stand in other sections and are filled in when those are read.
         ruling: Duration::ZERO,
         store: Duration::ZERO,

@@ -219,6 +219,21 @@ pub struct Users {
     pub end_removed: bool,
     /// `[users.anonymous]`; `None`: nobody comes in without a password.
     pub anonymous: Option<Anonymous>,
+    /// `[users.pam]`; `None`: nobody but the users of the file comes in with one.
+    pub pam: Option<Pam>,
+}
+
+/// `[users.pam]`
+#[derive(Clone, Debug)]
+pub struct Pam {
+    /// What PAM's own configuration calls this server.
+    pub service: String,
+    /// The group of the file of users whose keys hold for them.
+    pub group: String,
+    /// Logins that PAM is asked about at once; more wait, `timeouts.pam` in all.
+    pub at_once: usize,
+    /// No wrong password is answered sooner after PAM was, or would have been, asked.
+    pub failure_time: Duration,
 }
 
 /// `[users.anonymous]`
@@ -286,6 +301,7 @@ pub struct Timeouts {
     pub linger: Duration,
     pub drain: Duration,
     pub hash: Duration,
+    pub pam: Duration,
     /// `policies.deadline`
     pub ruling: Duration,
     /// `store.deadline`

@@ -8,7 +8,7 @@ use tracing::{debug, error};
 use super::counters::count;
 use super::driver::Driver;
 use super::ruling::{self, No};
-use crate::auth::{Permit, Secret, UserName};
+use crate::auth::{Permit, Refusal, Secret, UserName, Why};
 use crate::events::{Cause, Kind, LoginFailure};
 use crate::ftp::effect::LoginAnswer;
 use crate::moment::Moment;
@@ -26,12 +26,19 @@ impl Driver {
         let checked = match UserName::parse(&user) {
             Ok(name) => house.handles.login.check(&name, &password, self.entry().peer.ip(), Moment::now()).await,
             // No user has such a name.
-            Err(_) => Err(Cause::UnknownUser),
+            Err(_) => Err(Cause::UnknownUser.into()),
         };
         drop(password);
         match checked {
             Ok(permit) => self.let_in(&permit, tag).await,
-            Err(cause) => self.refuse(cause, tag, None).await,
+            Err(Refusal { why: Why::Cause(cause), pause }) => self.refuse_after(pause, cause, tag, None).await,
+            Err(Refusal { why: Why::Trouble(why), pause }) => {
+                error!(connection = self.entry().id, user, why, "login.pam-trouble");
+                let failures = self.failed();
+                let (entry, pause) = (self.entry().clone(), pause + self.failure_pause(failures));
+                entry.pause(pause).await;
+                LoginAnswer::Denied
+            }
         }
     }
 
@@ -99,9 +106,11 @@ impl Driver {
         if let Err(no) = ruling::permit(&house, &entry, Kind::LoginSucceeded).await {
             return self.refuse(Cause::DeniedByRule, tag, Some(no)).await;
         }
-        entry.logged_in();
+        entry.logged_in(permit.is_outside());
         // The user may have been removed while the password was checked.
-        if house.settings.users.end_removed && !house.handles.login.stands(permit.user().as_str(), Moment::now()) {
+        if house.settings.users.end_removed
+            && !house.handles.login.stands(permit.user().as_str(), permit.is_outside(), Moment::now())
+        {
             entry.name(permit.user().as_str());
             return self.refuse(Cause::DeniedByRule, tag, None).await;
         }
@@ -118,16 +127,18 @@ impl Driver {
         LoginAnswer::Granted { home: VirtualPath::root() }
     }
 
-    /// A failed login: told to the policies, answered after a pause. A ban that comes of it is in force
-    /// before the pause begins.
     async fn refuse(&mut self, cause: Cause, attempt_tag: u16, no: Option<No>) -> LoginAnswer {
+        self.refuse_after(Duration::ZERO, cause, attempt_tag, no).await
+    }
+
+    /// A failed login: told to the policies, answered after a pause, which is longer by what is `owed`. A ban that
+    /// comes of it is in force before the pause begins.
+    async fn refuse_after(&mut self, owed: Duration, cause: Cause, attempt_tag: u16, no: Option<No>) -> LoginAnswer {
         let (house, entry) = (self.house().clone(), self.entry().clone());
         let failures = self.failed();
         let verdict = ruling::ask(&house, &entry, Kind::LoginFailed(LoginFailure { cause, attempt_tag })).await;
         debug!(connection = entry.id, ?cause, failures, "login.failed");
-        let users = &house.settings.users;
-        let pause = failure_pause(users.failure_delay, users.failure_delay_longest, failures, random_byte());
-        let pause = pause.max(verdict.delay);
+        let pause = owed + self.failure_pause(failures).max(verdict.delay);
         if !pause.is_zero() {
             entry.pause(pause).await;
         }
@@ -136,6 +147,11 @@ impl Driver {
             (_, Some(no)) | (Some(no), None) => LoginAnswer::Refused { text: no.text, close: no.close },
             (None, None) => LoginAnswer::Denied,
         }
+    }
+
+    fn failure_pause(&self, failures: u32) -> Duration {
+        let users = &self.house().settings.users;
+        failure_pause(users.failure_delay, users.failure_delay_longest, failures, random_byte())
     }
 
     fn failed(&self) -> u32 {

@@ -14,7 +14,7 @@ use tokio::sync::Notify;
 use tokio::sync::broadcast::error::RecvError;
 
 use super::house::{House, Names};
-use crate::auth::UserName;
+use crate::auth::{Login, UserName};
 use crate::events::{Event, Facts, Kind, Label, SessionFacts, TlsFacts};
 use crate::ledger::Ban;
 use crate::moment::Moment;
@@ -56,6 +56,8 @@ pub(super) struct Entry {
 struct Who {
     user: Option<Box<str>>,
     logged_in: bool,
+    /// Not a user of the file.
+    outside: bool,
 }
 
 /// What a session is told from outside. Later ones are stronger.
@@ -208,7 +210,7 @@ pub(super) async fn follow_users(house: Arc<House>) {
         }
         let now = Moment::now();
         for entry in house.registry().entries() {
-            if entry.is_in() && entry.user().is_some_and(|user| !login.stands(&user, now)) {
+            if !entry.may_stay(login, now) {
                 entry.tell(Order::Revoked);
             }
         }
@@ -270,15 +272,19 @@ impl Entry {
     }
 
     pub(super) fn name(&self, user: &str) {
-        *self.who.lock() = Who { user: Some(user.into()), logged_in: false };
+        *self.who.lock() = Who { user: Some(user.into()), ..Who::default() };
     }
 
-    pub(super) fn logged_in(&self) {
-        self.who.lock().logged_in = true;
+    /// The user named last is in; `outside`: [`crate::auth::Permit::is_outside`].
+    pub(super) fn logged_in(&self, outside: bool) {
+        let mut who = self.who.lock();
+        (who.logged_in, who.outside) = (true, outside);
     }
 
-    pub(super) fn is_in(&self) -> bool {
-        self.who.lock().logged_in
+    /// Whether who is logged in could log in still; whoever is not may try.
+    fn may_stay(&self, login: &Login, now: Moment) -> bool {
+        let who = self.who.lock();
+        who.user.as_deref().filter(|_| who.logged_in).is_none_or(|user| login.stands(user, who.outside, now))
     }
 
     pub(super) fn forget(&self) {
