@@ -121,7 +121,7 @@ impl Server {
         let recorder =
             Recorder::open(&settings.record, header, &settings.server.state).map_err(|error| machine(&error))?;
 
-        let files = Files::new(&settings.files);
+        let files = Files::new(&settings.files, &settings.timeouts);
         let handles = Handles {
             gate: gate.clone(),
             bans,

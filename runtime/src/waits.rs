@@ -39,6 +39,10 @@ pub enum Wait {
     Hash,
     /// PAM answers about a login.
     Pam,
+    /// A disk answers.
+    Disk,
+    /// A whole upload is forced to disk and put in its place.
+    DiskFlush,
     /// A request comes over the admin socket, or its answer is taken.
     Admin,
 }
@@ -61,6 +65,8 @@ impl Wait {
             Wait::Drain => "drain",
             Wait::Hash => "hash",
             Wait::Pam => "pam",
+            Wait::Disk => "disk",
+            Wait::DiskFlush => "disk-flush",
             Wait::Admin => "admin",
         }
     }
@@ -82,6 +88,8 @@ impl Wait {
             Wait::Drain => limits.drain,
             Wait::Hash => limits.hash,
             Wait::Pam => limits.pam,
+            Wait::Disk => limits.disk,
+            Wait::DiskFlush => limits.disk_flush,
             Wait::Admin => limits.admin,
         }
     }

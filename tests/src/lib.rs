@@ -12,6 +12,7 @@ pub mod clockwork;
 pub mod cluster;
 pub mod config;
 pub mod deadline;
+pub mod hanging;
 mod happening;
 pub mod hostile;
 pub mod log;

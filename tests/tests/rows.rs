@@ -44,7 +44,6 @@ const F_OPEN: &[(u8, &str)] = &[
     (10, "the pool: the store's clock"),
     (21, "policies: all instances busy"),
     (23, "policies: the memory limit of the node"),
-    (24, "files: a disk that hangs"),
     (25, "the pool: the store's DNS"),
     (26, "the pool: a split"),
     (27, "the pool: answers that are lost"),

@@ -59,9 +59,14 @@ pub fn check(config: &Path, json: bool) -> Result<Answer, Complaint> {
     )))
 }
 
+/// Threads that may wait, of disks, hashes and PAM together, beside those that serve. They are made as they are
+/// needed; so many disks would have to hang at once that each holds `files.workers-per-disk`, by its default 32.
+const WAITING_THREADS_MAX: usize = 2048;
+
 fn runtime() -> Result<tokio::runtime::Runtime, Complaint> {
     tokio::runtime::Builder::new_multi_thread()
         .enable_all()
+        .max_blocking_threads(WAITING_THREADS_MAX)
         .build()
         .map_err(|error| Complaint::failed(format!("cannot start threads: {}", plain(&error))))
 }

@@ -320,6 +320,7 @@ fn files(at: &mut Section<'_, '_>) -> Files {
         }),
         hash_bytes: at.size("hash-bytes", 0..=1024 * 1024 * MIB),
         hashes_at_once: at.count("hashes-at-once", 1..=64),
+        workers_per_disk: at.count("workers-per-disk", 1..=256),
     }
 }
 
@@ -342,6 +343,8 @@ fn timeouts(at: &mut Section<'_, '_>) -> Timeouts {
         drain: at.span("drain", Duration::ZERO..=seconds(HOUR)),
         hash: at.span("hash", tenth..=seconds(HOUR)),
         pam: at.span("pam", tenth..=seconds(60)),
+        disk: at.span("disk", tenth..=seconds(HOUR)),
+        disk_flush: at.span("disk-flush", tenth..=seconds(HOUR)),
         // These stand in other sections and are filled in when those are read.
         ruling: Duration::ZERO,
         store: Duration::ZERO,

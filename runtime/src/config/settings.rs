@@ -266,6 +266,8 @@ pub struct Files {
     pub hash_bytes: u64,
     /// Files that are hashed at once; more wait.
     pub hashes_at_once: usize,
+    /// Threads that may wait for one disk at once.
+    pub workers_per_disk: usize,
 }
 
 /// What TYPE A does to line ends.
@@ -302,6 +304,8 @@ pub struct Timeouts {
     pub drain: Duration,
     pub hash: Duration,
     pub pam: Duration,
+    pub disk: Duration,
+    pub disk_flush: Duration,
     /// `policies.deadline`
     pub ruling: Duration,
     /// `store.deadline`

@@ -82,7 +82,7 @@ impl Driver {
 
     async fn let_in(&mut self, permit: &Permit, tag: u16) -> LoginAnswer {
         let (house, entry) = (self.house().clone(), self.entry().clone());
-        let root = match Root::open(permit, &house.handles.files) {
+        let root = match Root::open(permit, &house.handles.files).await {
             Ok(root) => root,
             Err(why) => {
                 error!(connection = entry.id, user = %permit.user(), %why, "login.no-home");

@@ -55,7 +55,9 @@ pub(super) const fn result(end: TransferEnd) -> TransferResult {
     match end {
         TransferEnd::Complete => TransferResult::Complete,
         TransferEnd::Aborted => TransferResult::Aborted,
-        TransferEnd::Stalled | TransferEnd::NoConnection => TransferResult::TimedOut,
+        TransferEnd::Stalled | TransferEnd::NoConnection | TransferEnd::File(FileError::TimedOut) => {
+            TransferResult::TimedOut
+        }
         TransferEnd::File(FileError::Io) | TransferEnd::TlsFailed | TransferEnd::Broken => TransferResult::Failed,
         TransferEnd::File(_) | TransferEnd::NotResumed => TransferResult::Refused,
     }

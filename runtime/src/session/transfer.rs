@@ -42,14 +42,14 @@ pub(super) struct Lines {
 pub(super) async fn open(root: &Root, what: TransferKind) -> Result<Opened, FileError> {
     match what {
         TransferKind::Download { path, offset } => {
-            root.open_download(&path, offset).map(|file| Opened::Download { file, offset })
+            root.open_download(&path, offset).await.map(|file| Opened::Download { file, offset })
         }
         TransferKind::Upload { path, offset } => root.open_upload(&path, offset).await.map(Opened::Upload),
         TransferKind::Unique { path } => root.open_unique(&path).await.map(Opened::Upload),
         TransferKind::Append { path } => root.open_append(&path).await.map(Opened::Upload),
         TransferKind::Listing { path, form, glob, hidden, prefix } => {
             let detail = if form == ListForm::Names { Detail::Names } else { Detail::Full };
-            let listing = root.list(&path, detail)?;
+            let listing = root.list(&path, detail).await?;
             if matches!(form, ListForm::Facts(_)) && !listing.is_folder() {
                 return Err(FileError::NotAFolder);
             }

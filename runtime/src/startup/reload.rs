@@ -19,6 +19,7 @@ use crate::net::systemd::Notifier;
 use crate::net::{Hosts, Stop};
 use crate::policy::{KeyPolicy, Policies, Watcher, file_of};
 use crate::tls::{Acceptor, Identity, Sessions};
+use crate::waits::{self, Wait};
 
 /// What can change while the server serves.
 pub struct Reload {
@@ -115,7 +116,11 @@ impl Reload {
         let new = self.source.load()?;
         let settings = self.loaded.settings.users.clone();
         // It hashes a little, for the decoys.
-        let users = tokio::task::spawn_blocking(move || Users::load(&settings)).await;
+        let users = tokio::task::spawn_blocking(move || Users::load(&settings));
+        let users = waits::within(&self.loaded.settings.timeouts, Wait::Disk, users).await.map_err(|_| {
+            let what = "the disk of a user's folder does not answer".to_owned();
+            vec![Mistake { what, place: None, remedy: Some("see to the disk, then reload".to_owned()) }]
+        })?;
         let users = users.map_err(|error| vec![mistake(&error)])??;
         // The certificates are tried before anything changes, so that nothing changes by half.
         let hosts = Arc::new(Hosts::new(&[]));

@@ -3,15 +3,18 @@
 use std::future::Future;
 use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::{Detail, Files, Root, VirtualPath};
 use crate::auth::{Permit, Rights};
-use crate::config::settings::{self, Ascii, Fsync, Partial};
+use crate::config::settings::{self, Ascii, Fsync, Partial, Timeouts};
 use crate::ftp::effect::{Algorithm, Change, FileAnswer, FileQuestion, HashJob};
 use crate::ftp::raw;
 use crate::fuzzing::Choices;
 use crate::moment::Moment;
+
+static TIMEOUTS: LazyLock<Timeouts> = LazyLock::new(|| crate::config::defaults().timeouts);
 
 /// Nothing that a client writes has this length.
 const SECRET: [u8; 4242] = [b'S'; 4242];
@@ -110,8 +113,8 @@ pub fn paths(bytes: &[u8]) {
     let mut choices = Choices::new(bytes);
     let house = House::new();
     let since = facts(&house.secret());
-    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("runtime");
-    let files = Files::new(&settings::Files {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("runtime");
+    let settings = settings::Files {
         fsync: Fsync::Never,
         entries_in_reply: 8,
         ascii: Ascii::Convert,
@@ -119,9 +122,12 @@ pub fn paths(bytes: &[u8]) {
         umask: 0o022,
         hash_bytes: 10_000,
         hashes_at_once: 1,
+        workers_per_disk: 4,
         quota_scan: 1000,
-    });
-    let root = Root::open(&Permit::fixture("alice", &house.home(), Rights::FULL), &files).expect("root");
+    };
+    let files = Files::new(&settings, &TIMEOUTS);
+    let permit = Permit::fixture("alice", &house.home(), Rights::FULL);
+    let root = runtime.block_on(Root::open(&permit, &files)).expect("root");
     let mut folder = VirtualPath::root();
     for _ in 0..12 {
         if choices.is_empty() {
@@ -158,12 +164,12 @@ async fn ask(root: &Root, house: &House, at: VirtualPath, folder: &VirtualPath, 
         12 => return store(root.open_upload(&at, u64::from(choices.byte() / 64)).await).await,
         13 => return store(root.open_append(&at).await).await,
         14 => {
-            let Ok(download) = root.open_download(&at, 0) else { return };
+            let Ok(download) = root.open_download(&at, 0).await else { return };
             assert_ne!(download.size(), SECRET.len() as u64, "{at} leads outside");
             return;
         }
         _ => {
-            let Ok(mut listing) = root.list(&at, Detail::Full) else { return };
+            let Ok(mut listing) = root.list(&at, Detail::Full).await else { return };
             while let Ok(Some(entries)) = listing.next().await {
                 for entry in entries {
                     assert_ne!(entry.size, SECRET.len() as u64, "{at} leads outside");

@@ -7,8 +7,9 @@ use std::sync::Arc;
 use aws_lc_rs::digest;
 use md5::Digest;
 
-use super::{Download, aside};
+use super::Download;
 use crate::ftp::effect::{Algorithm, FileAnswer, FileError, HashJob};
+use crate::waits::Wait;
 
 const BLOCK_BYTES: usize = 1024 * 1024;
 
@@ -66,14 +67,14 @@ pub(super) async fn hash(file: &Download, job: &HashJob, bytes_max: u64) -> Resu
     let mut block = vec![0; BLOCK_BYTES.min(usize::try_from(to - job.from).unwrap_or(BLOCK_BYTES))];
     let mut at = job.from;
     while at < to {
-        let file = Arc::clone(file.file());
-        let (count, back, space) = aside(move || {
+        let (disk, file) = (file.handle().disk(), Arc::clone(file.handle().file()));
+        let work = move || {
             let wanted = block.len().min(usize::try_from(to - at).unwrap_or(usize::MAX));
             let count = file.read_at(&mut block[..wanted], at)?;
             hasher.update(&block[..count]);
             Ok((count, hasher, block))
-        })
-        .await?;
+        };
+        let (count, back, space) = disk.run(Wait::Disk, work).await?;
         (hasher, block) = (back, space);
         if count == 0 {
             // It became shorter meanwhile.

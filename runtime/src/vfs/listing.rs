@@ -6,14 +6,15 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use cap_std::fs::{File, OpenOptions};
+use cap_std::fs::File;
 use rustix::fs::{AtFlags, FileType, OFlags, RawDir, statat};
 use rustix::io::Errno;
 
 use super::fault::Fault;
-use super::root::{Inner, visible};
-use super::{VirtualPath, aside, entry, upload};
+use super::root::{Inner, Pace, visible};
+use super::{VirtualPath, entry, upload};
 use crate::ftp::effect::{Entry, FileError};
+use crate::waits::Wait;
 
 /// How much of each entry is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,15 +54,15 @@ struct Folder {
 }
 
 impl Listing {
-    pub(super) fn open(root: &Arc<Inner>, path: &VirtualPath, detail: Detail) -> Result<Listing, Fault> {
+    pub(super) fn open(root: &Arc<Inner>, pace: Pace, path: &VirtualPath, detail: Detail) -> Result<Listing, Fault> {
         visible(path)?;
-        match root.open(path.beneath(), OpenOptions::new().read(true), OFlags::DIRECTORY) {
+        match root.open_to_read(pace, path.beneath(), OFlags::DIRECTORY) {
             Ok(handle) => {
                 let folder = Folder { root: root.clone(), handle, path: PathBuf::from(&*path.beneath()), detail };
                 Ok(Listing { rest: Rest::Folder(Arc::new(folder)), is_folder: true, seen: Vec::new(), seen_told: true })
             }
             Err(Fault::NotAFolder) => {
-                let stat = root.look(path.beneath())?;
+                let stat = root.look(pace, path.beneath())?;
                 let name = path.os_name().ok_or(Fault::NotAFolder)?.as_bytes().to_vec();
                 let file = entry::entry(name, &stat, root.rights, &root.files.uniques);
                 Ok(Listing { rest: Rest::File(Some(file)), is_folder: false, seen: Vec::new(), seen_told: true })
@@ -97,8 +98,8 @@ impl Listing {
             Rest::Folder(folder) => folder,
         };
         loop {
-            let folder = folder.clone();
-            let Some(mut batch) = aside(move || folder.batch()).await? else { return Ok(None) };
+            let (disk, folder) = (folder.root.disk.clone(), folder.clone());
+            let Some(mut batch) = disk.run(Wait::Disk, move || folder.batch()).await? else { return Ok(None) };
             batch.retain(|entry| self.seen.iter().all(|seen| seen.name != entry.name));
             if !batch.is_empty() {
                 return Ok(Some(batch));
@@ -150,7 +151,7 @@ impl Folder {
             Err(errno) => return Err(errno.into()),
         };
         if FileType::from_raw_mode(stat.st_mode) == FileType::Symlink
-            && let Ok(target) = root.look(self.path.join(OsStr::from_bytes(name)))
+            && let Ok(target) = root.look(Pace::Patient, self.path.join(OsStr::from_bytes(name)))
         {
             stat = target;
         }

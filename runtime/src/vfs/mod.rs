@@ -5,10 +5,12 @@
 //! `std::path::Path`. Rights are enforced here. Must not know: sockets, replies, commands; it speaks the
 //! questions and answers of `ftp::effect`.
 //!
-//! Threads: what only looks (find, stat, open for reading, read what the page cache holds) is done where it
-//! is asked, since a hop to another thread costs more than the work. What changes the disk, waits for it, or
-//! has no bound on its length goes to tokio's blocking threads, and never holds one while a client is slow.
+//! Threads: what only looks (find, stat, open for reading, read) is done where it is asked if the kernel has it
+//! in its caches, since a hop to another thread costs more than the work. What changes the disk, waits for it, or
+//! has no bound on its length goes to a blocking thread, of which each disk may hold a few, and never holds one
+//! while a client is slow. What is mounted from the network is never asked anything but there.
 
+mod disk;
 pub mod download;
 mod entry;
 mod fault;
@@ -27,13 +29,6 @@ pub use listing::{Detail, Listing};
 pub use path::{PathError, VirtualPath};
 pub use root::{Files, Root};
 pub use upload::Upload;
-
-use fault::Fault;
-
-/// Does work that may take long on a thread that may wait.
-async fn aside<T: Send + 'static>(work: impl FnOnce() -> Result<T, Fault> + Send + 'static) -> Result<T, Fault> {
-    tokio::task::spawn_blocking(work).await.unwrap_or(Err(Fault::Io))
-}
 
 #[cfg(test)]
 mod tests;

@@ -12,11 +12,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use cap_std::fs::{Dir, MetadataExt};
 use parking_lot::Mutex;
-use tokio::sync::OnceCell;
+use tokio::sync::watch;
 use tracing::warn;
 
+use super::disk::Disk;
 use super::fault::Fault;
-use super::{aside, upload};
+use super::upload;
 use crate::auth::Limits;
 use crate::ftp::effect::FileError;
 
@@ -29,7 +30,17 @@ pub(super) struct Books(Arc<Mutex<HashMap<PathBuf, Arc<Usage>>>>);
 struct Usage {
     bytes: AtomicU64,
     entries: AtomicU64,
-    counted: OnceCell<()>,
+    counted: watch::Sender<Count>,
+}
+
+/// Whether what was there is counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Count {
+    #[default]
+    NotYet,
+    UnderWay,
+    Failed(FileError),
+    Done,
 }
 
 /// One user's bounds for a folder.
@@ -53,21 +64,52 @@ impl Books {
     }
 }
 
+impl Usage {
+    fn found(&self, (bytes, entries): (u64, u64), most: u64) {
+        if entries >= most {
+            warn!(entries, "quota.not-counted: there is more than `files.quota-scan` in a home folder");
+        }
+        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+        self.entries.fetch_add(entries, Ordering::Relaxed);
+    }
+}
+
 impl Quota {
-    /// Counts what is in the folder, if nobody has yet; at most `most` entries are looked at.
-    pub(super) async fn count(&self, folder: &Dir, most: u64) -> Result<(), FileError> {
+    /// Counts what is in the folder, if nobody has yet; at most `most` entries are looked at. Who gives up waiting
+    /// does not end the count: the next one finds it further.
+    pub(super) async fn count(&self, folder: &Dir, disk: &Disk, most: u64) -> Result<(), FileError> {
         let usage = &self.usage;
-        let count = async {
-            let folder = folder.try_clone()?;
-            let (bytes, entries) = aside(move || scan(&folder, most)).await?;
-            if entries >= most {
-                warn!(entries, "quota.not-counted: there is more than `files.quota-scan` in a home folder");
+        let mut told = usage.counted.subscribe();
+        let begins = usage.counted.send_if_modified(|count| {
+            let begins = matches!(count, Count::NotYet | Count::Failed(_));
+            if begins {
+                *count = Count::UnderWay;
             }
-            usage.bytes.fetch_add(bytes, Ordering::Relaxed);
-            usage.entries.fetch_add(entries, Ordering::Relaxed);
-            Ok::<_, FileError>(())
+            begins
+        });
+        if begins {
+            let folder = folder.try_clone();
+            let usage = usage.clone();
+            disk.later(move || {
+                let counted = folder.map_err(Fault::from).and_then(|folder| scan(&folder, most));
+                usage.counted.send_replace(match counted {
+                    Ok(found) => {
+                        usage.found(found, most);
+                        Count::Done
+                    }
+                    Err(fault) => Count::Failed(fault),
+                });
+            });
+        }
+        let ended = async {
+            let ended = told.wait_for(|count| matches!(count, Count::Failed(_) | Count::Done)).await;
+            ended.map(|count| *count)
         };
-        usage.counted.get_or_try_init(|| count).await.map(drop)
+        match disk.patiently(ended).await? {
+            Ok(Count::Failed(fault)) => Err(fault),
+            Ok(_) => Ok(()),
+            Err(_) => Err(FileError::Io),
+        }
     }
 
     /// Takes bytes, of which `credit` will be given back.
@@ -282,12 +324,13 @@ mod tests {
         }
         std::os::unix::fs::symlink("/", folder.path().join("out")).expect("link");
         let dir = Dir::open_ambient_dir(folder.path(), cap_std::ambient_authority()).expect("dir");
+        let disk = Disk::fixture(1);
         let whole = quota(100, 100);
-        whole.count(&dir, 1000).await.expect("counted");
-        whole.count(&dir, 1000).await.expect("only once");
+        whole.count(&dir, &disk, 1000).await.expect("counted");
+        whole.count(&dir, &disk, 1000).await.expect("only once");
         assert_eq!(used(&whole), (15, 6));
         let bounded = quota(100, 100);
-        bounded.count(&dir, 4).await.expect("counted");
+        bounded.count(&dir, &disk, 4).await.expect("counted");
         assert_eq!(used(&bounded).1, 4);
     }
 }

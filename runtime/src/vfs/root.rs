@@ -8,37 +8,86 @@ use std::sync::Arc;
 
 use cap_std::fs::{Dir, File, OpenOptions, OpenOptionsExt, Permissions};
 use rustix::fs::{
-    Access, AtFlags, OFlags, RenameFlags, Stat, Timespec, Timestamps, UTIME_OMIT, renameat, renameat_with,
+    Access, AtFlags, CWD, Mode, OFlags, RenameFlags, ResolveFlags, Stat, Timespec, Timestamps, UTIME_OMIT, openat2,
+    renameat, renameat_with,
 };
 use rustix::io::Errno;
 use tokio::sync::Semaphore;
 use tracing::warn;
 
+use super::disk::{Disk, Disks, Place};
 use super::entry::{self, Uniques};
 use super::fault::Fault;
 use super::quota::{Books, Quota};
-use super::{Detail, Download, Listing, Upload, VirtualPath, aside, hash, leftover, upload};
+use super::{Detail, Download, Listing, Upload, VirtualPath, hash, leftover, upload};
 use crate::auth::{Permit, Rights};
 use crate::config::settings;
 use crate::ftp::effect::{Change, Entry, EntryKind, FileAnswer, FileError, FileQuestion, HashJob};
 use crate::ftp::raw;
 use crate::moment::Moment;
+use crate::waits::Wait;
 
-/// What all roots share: `[files]`, and the key of MLSx's `unique`. Built once at the start.
+/// What all roots share: `[files]`, the key of MLSx's `unique`, the disks. Built once at the start.
 #[derive(Clone, Debug)]
 pub struct Files {
     pub(super) settings: settings::Files,
     pub(super) uniques: Uniques,
     books: Books,
     hashes: Arc<Semaphore>,
+    disks: Disks,
 }
 
 impl Files {
-    /// With `[files]` in force.
-    pub fn new(settings: &settings::Files) -> Files {
+    /// With `[files]`, `timeouts.disk` and `timeouts.disk-flush` in force.
+    pub fn new(settings: &settings::Files, timeouts: &settings::Timeouts) -> Files {
         let hashes = Arc::new(Semaphore::new(settings.hashes_at_once));
-        Files { settings: settings.clone(), uniques: Uniques::default(), books: Books::default(), hashes }
+        let disks = Disks::new(settings, timeouts);
+        Files { settings: settings.clone(), uniques: Uniques::default(), books: Books::default(), hashes, disks }
     }
+
+    /// Opens an operator's folder.
+    async fn open(&self, folder: &Path, rights: Rights, quota: Option<Quota>) -> Result<Arc<Inner>, FileError> {
+        let place = self.disks.of(folder);
+        let (mut dir, holds) = self.open_on(&place, folder).await?;
+        let mut disk = place.disk;
+        if !holds {
+            // Something was mounted there since.
+            self.disks.forget(folder);
+            let place = self.disks.of(folder);
+            (dir, _) = self.open_on(&place, folder).await?;
+            disk = place.disk;
+        }
+        Ok(Arc::new(Inner { dir, rights, files: self.clone(), quota, disk }))
+    }
+
+    /// The folder, and whether it is at that place. As with files: at once if the kernel has it in its caches.
+    async fn open_on(&self, place: &Place, folder: &Path) -> Result<(Dir, bool), FileError> {
+        if place.disk.is_own() {
+            let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+            let cached = openat2(CWD, folder, flags, Mode::empty(), ResolveFlags::CACHED);
+            if let Some(dir) = cached.ok().map(|handle| Dir::from_std_file(handle.into()))
+                && place.holds(&dir)
+            {
+                return Ok((dir, true));
+            }
+        }
+        let (at, expected) = (folder.to_owned(), place.clone());
+        let work = move || {
+            let dir = Dir::open_ambient_dir(at, cap_std::ambient_authority())?;
+            let holds = expected.holds(&dir);
+            Ok((dir, holds))
+        };
+        place.disk.run(Wait::Disk, work).await.inspect_err(|_| self.disks.forget(folder))
+    }
+}
+
+/// How far somebody goes to find a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Pace {
+    /// As far as the kernel has it in its caches; what it would have to ask the disk for is `TimedOut`.
+    AtOnce,
+    /// To the disk.
+    Patient,
 }
 
 /// A user's root folder. Nothing outside it can be reached through this: each path is resolved by the kernel
@@ -65,23 +114,20 @@ pub(super) struct Inner {
     pub(super) files: Files,
     /// Of the home folder, if somebody has a quota there; virtual folders have none.
     pub(super) quota: Option<Quota>,
+    pub(super) disk: Arc<Disk>,
 }
 
 impl Root {
     /// Opens the home folder of somebody who has logged in.
     ///
     /// # Errors
-    /// `FileError` if the folder is gone or closed to the server.
-    pub fn open(permit: &Permit, files: &Files) -> Result<Root, FileError> {
-        let open = |folder: &Path, rights, quota| {
-            let dir = Dir::open_ambient_dir(folder, cap_std::ambient_authority())?;
-            Ok::<_, FileError>(Arc::new(Inner { dir, rights, files: files.clone(), quota }))
-        };
+    /// `FileError` if the folder is gone or closed to the server, or its disk does not answer.
+    pub async fn open(permit: &Permit, files: &Files) -> Result<Root, FileError> {
         let quota = files.books.open(permit.home(), permit.limits());
-        let inner = open(permit.home(), permit.rights(), quota)?;
+        let inner = files.open(permit.home(), permit.rights(), quota).await?;
         let mut folders = Vec::with_capacity(permit.folders().len());
         for folder in permit.folders() {
-            match open(&folder.to, folder.rights, None) {
+            match files.open(&folder.to, folder.rights, None).await {
                 Ok(inner) => folders.push(Seen { at: folder.path.clone(), inner }),
                 // It was there when the users were read. The user can do without it.
                 Err(why) => warn!(user = %permit.user(), folder = %folder.path, %why, "login.no-folder"),
@@ -96,10 +142,13 @@ impl Root {
     /// entries at most, off the I/O threads.
     ///
     /// # Errors
-    /// `FileError` if the folder cannot be read.
+    /// `FileError` if the folder cannot be read, or is not counted yet when the disk should have answered.
     pub async fn count(&self) -> Result<(), FileError> {
         match &self.inner.quota {
-            Some(quota) => quota.count(&self.inner.dir, self.inner.files.settings.quota_scan).await,
+            Some(quota) => {
+                let most = self.inner.files.settings.quota_scan;
+                quota.count(&self.inner.dir, &self.inner.disk, most).await
+            }
             None => Ok(()),
         }
     }
@@ -145,10 +194,17 @@ impl Root {
     }
 
     /// The virtual folders that are seen in a folder.
-    fn seen_in(&self, folder: &VirtualPath) -> Result<Vec<Entry>, FileError> {
+    async fn seen_in(&self, folder: &VirtualPath) -> Result<Vec<Entry>, FileError> {
         let mut entries = Vec::new();
         for seen in self.folders.iter().filter(|seen| seen.at.parent() == *folder) {
-            let FileAnswer::Entry(mut entry) = seen.inner.facts(&VirtualPath::root())? else { continue };
+            let facts = seen.inner.look_up(|inner, pace| inner.facts(pace, &VirtualPath::root())).await;
+            // Its disk may hang: the others are there.
+            let FileAnswer::Entry(mut entry) = (match facts {
+                Err(FileError::TimedOut) => continue,
+                facts => facts?,
+            }) else {
+                continue;
+            };
             entry.name = seen.at.name().unwrap_or_default().as_bytes().to_vec();
             entries.push(entry);
         }
@@ -162,17 +218,17 @@ impl Root {
     pub async fn answer(&self, mut question: FileQuestion) -> Result<FileAnswer, FileError> {
         let inner = self.locate(&mut question)?;
         match question {
-            FileQuestion::Enter(path) => inner.enter(&path)?,
-            FileQuestion::Facts(path) => return inner.facts(&path),
-            FileQuestion::RenameFrom(path) => inner.rename_from(&path)?,
+            FileQuestion::Enter(path) => inner.look_up(move |inner, pace| inner.enter(pace, &path)).await?,
+            FileQuestion::Facts(path) => return inner.look_up(move |inner, pace| inner.facts(pace, &path)).await,
+            FileQuestion::RenameFrom(path) => inner.look_up(move |inner, pace| inner.rename_from(pace, &path)).await?,
             FileQuestion::Entries(path) => return self.entries(&path).await,
-            FileQuestion::Delete(path) => aside(move || inner.delete(&path)).await?,
-            FileQuestion::MakeFolder(path) => aside(move || inner.make_folder(&path)).await?,
-            FileQuestion::RemoveFolder(path) => aside(move || inner.remove_folder(&path)).await?,
-            FileQuestion::Rename { from, to } => aside(move || inner.rename(&from, &to)).await?,
-            FileQuestion::Change(path, change) => aside(move || inner.change(&path, change)).await?,
-            FileQuestion::FreeName(path) => return self.free_name(&path),
-            FileQuestion::Room(path) => return aside(move || inner.room(&path)).await,
+            FileQuestion::Delete(path) => inner.aside(move |inner| inner.delete(&path)).await?,
+            FileQuestion::MakeFolder(path) => inner.aside(move |inner| inner.make_folder(&path)).await?,
+            FileQuestion::RemoveFolder(path) => inner.aside(move |inner| inner.remove_folder(&path)).await?,
+            FileQuestion::Rename { from, to } => inner.aside(move |inner| inner.rename(&from, &to)).await?,
+            FileQuestion::Change(path, change) => inner.aside(move |inner| inner.change(&path, change)).await?,
+            FileQuestion::FreeName(path) => return self.free_name(&path).await,
+            FileQuestion::Room(path) => return inner.aside(move |inner| inner.room(&path)).await,
             FileQuestion::Hash(job) => return inner.hash(&job).await,
         }
         Ok(FileAnswer::Done)
@@ -182,10 +238,10 @@ impl Root {
     ///
     /// # Errors
     /// `FileError`; `BeyondEnd` if the file is shorter than the offset.
-    pub fn open_download(&self, path: &VirtualPath, offset: u64) -> Result<Download, FileError> {
+    pub async fn open_download(&self, path: &VirtualPath, offset: u64) -> Result<Download, FileError> {
         let (inner, path) = self.place(path);
         inner.allowed(inner.rights.read)?;
-        Download::open(inner, &path, offset)
+        inner.look_up(move |inner, pace| Download::open(inner, pace, &path, offset)).await
     }
 
     /// Opens a file to be written. Offset 0: a new file that replaces what is there when it is committed.
@@ -218,27 +274,27 @@ impl Root {
     ///
     /// # Errors
     /// `FileError`.
-    pub fn list(&self, path: &VirtualPath, detail: Detail) -> Result<Listing, FileError> {
+    pub async fn list(&self, path: &VirtualPath, detail: Detail) -> Result<Listing, FileError> {
         let (inner, inside) = self.place(path);
         inner.allowed(inner.rights.list)?;
-        Ok(Listing::open(inner, &inside, detail)?.with(self.seen_in(path)?))
+        let listing = inner.look_up(move |inner, pace| Listing::open(inner, pace, &inside, detail)).await?;
+        Ok(listing.with(self.seen_in(path).await?))
     }
 
     async fn open_to_write(&self, path: &VirtualPath, plan: upload::Plan) -> Result<Upload, FileError> {
         let (inner, path) = self.place(path);
         inner.allowed(inner.rights.upload())?;
-        let inner = inner.clone();
-        aside(move || Upload::open(&inner, &path, plan)).await
+        inner.aside(move |inner| Upload::open(inner, &path, plan)).await
     }
 
     /// A name that begins as the one that was typed. Nobody else is kept from it, but it has 64 random bits.
-    fn free_name(&self, path: &VirtualPath) -> Result<FileAnswer, FileError> {
+    async fn free_name(&self, path: &VirtualPath) -> Result<FileAnswer, FileError> {
         let name = upload::unique_name(path.name().ok_or(FileError::IsAFolder)?)?;
         let free = path.parent().join(&name).map_err(|_| FileError::BadName)?;
         let (inner, inside) = self.place(&free);
         inner.allowed(inner.rights.write)?;
         creatable(path)?;
-        match inner.look(inside.beneath()) {
+        match inner.look_up(move |inner, pace| inner.look(pace, inside.beneath())).await {
             Err(FileError::NotFound) => Ok(FileAnswer::Free(free)),
             Ok(_) => Err(FileError::Exists),
             Err(fault) => Err(fault),
@@ -247,7 +303,7 @@ impl Root {
 
     async fn entries(&self, path: &VirtualPath) -> Result<FileAnswer, FileError> {
         let most = self.inner.files.settings.entries_in_reply;
-        let mut listing = self.list(path, Detail::Full)?;
+        let mut listing = self.list(path, Detail::Full).await?;
         let mut entries = Vec::new();
         while let Some(batch) = listing.next().await? {
             let room = most - entries.len();
@@ -273,26 +329,81 @@ impl Inner {
         Ok(self.dir.open_with(path, options.custom_flags(flags.bits() as i32))?)
     }
 
+    /// The same for reading, at a pace.
+    pub(super) fn open_to_read(&self, pace: Pace, path: impl AsRef<Path>, flags: OFlags) -> Result<File, Fault> {
+        match pace {
+            Pace::Patient => self.open(path, OpenOptions::new().read(true), flags),
+            Pace::AtOnce => self.open_cached(path, flags | OFlags::NONBLOCK | OFlags::NOCTTY),
+        }
+    }
+
+    /// As cap-std opens beneath the root, but as far as the kernel need not ask the disk. Whatever else is in the
+    /// way, another disk that is mounted there, an older kernel or a race with a rename, is for the patient.
+    fn open_cached(&self, path: impl AsRef<Path>, flags: OFlags) -> Result<File, Fault> {
+        let beneath = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
+        let here = beneath | ResolveFlags::NO_XDEV | ResolveFlags::CACHED;
+        let opened = openat2(&self.dir, path.as_ref(), flags | OFlags::CLOEXEC, Mode::empty(), here);
+        match opened {
+            Ok(handle) => Ok(File::from_std(handle.into())),
+            Err(Errno::AGAIN | Errno::INTR | Errno::INVAL | Errno::NOSYS | Errno::PERM | Errno::XDEV) => {
+                Err(Fault::TimedOut)
+            }
+            Err(errno) => Err(errno.into()),
+        }
+    }
+
+    /// Looks something up: at once if the kernel has it in its caches, else on one of the disk's threads.
+    pub(super) async fn look_up<T: Send + 'static>(
+        self: &Arc<Inner>,
+        work: impl Fn(&Arc<Inner>, Pace) -> Result<T, Fault> + Send + 'static,
+    ) -> Result<T, Fault> {
+        if self.disk.is_own() {
+            match work(self, Pace::AtOnce) {
+                Err(Fault::TimedOut) => {}
+                done => return done,
+            }
+        }
+        self.aside(move |inner| work(inner, Pace::Patient)).await
+    }
+
+    /// Does what changes the disk, or waits for it, on one of its threads.
+    async fn aside<T: Send + 'static>(
+        self: &Arc<Inner>,
+        work: impl FnOnce(&Arc<Inner>) -> Result<T, Fault> + Send + 'static,
+    ) -> Result<T, Fault> {
+        let inner = self.clone();
+        self.disk.run(Wait::Disk, move || work(&inner)).await
+    }
+
     /// Facts of what a path leads to, symlinks followed.
-    pub(super) fn look(&self, path: impl AsRef<Path>) -> Result<Stat, Fault> {
-        self.stat(path, OFlags::PATH)
+    pub(super) fn look(&self, pace: Pace, path: impl AsRef<Path>) -> Result<Stat, Fault> {
+        self.stat(pace, path, OFlags::PATH)
     }
 
-    fn stat(&self, path: impl AsRef<Path>, flags: OFlags) -> Result<Stat, Fault> {
-        let options = &mut OpenOptions::new();
-        let handle = self.dir.open_with(path, options.read(true).custom_flags(flags.bits() as i32))?;
-        Ok(rustix::fs::fstat(&handle)?)
+    fn stat(&self, pace: Pace, path: impl AsRef<Path>, flags: OFlags) -> Result<Stat, Fault> {
+        Ok(rustix::fs::fstat(&self.handle(pace, path, flags)?)?)
     }
 
-    fn enter(&self, path: &VirtualPath) -> Result<(), Fault> {
+    /// Whatever a path leads to, with these flags only.
+    fn handle(&self, pace: Pace, path: impl AsRef<Path>, flags: OFlags) -> Result<File, Fault> {
+        match pace {
+            Pace::AtOnce => self.open_cached(path, flags),
+            Pace::Patient => {
+                let options = &mut OpenOptions::new();
+                Ok(self.dir.open_with(path, options.read(true).custom_flags(flags.bits() as i32))?)
+            }
+        }
+    }
+
+    fn enter(&self, pace: Pace, path: &VirtualPath) -> Result<(), Fault> {
         visible(path)?;
-        let folder = self.dir.open_dir(path.beneath())?;
+        let folder = self.handle(pace, path.beneath(), OFlags::PATH | OFlags::DIRECTORY)?;
         Ok(rustix::fs::accessat(&folder, ".", Access::EXEC_OK, AtFlags::empty())?)
     }
 
-    fn facts(&self, path: &VirtualPath) -> Result<FileAnswer, Fault> {
+    fn facts(&self, pace: Pace, path: &VirtualPath) -> Result<FileAnswer, Fault> {
         visible(path)?;
-        let stat = self.look(path.beneath())?;
+        let stat = self.look(pace, path.beneath())?;
         let name = path.os_name().map_or(b"/".to_vec(), |name| name.as_bytes().to_vec());
         let mut entry = entry::entry(name, &stat, self.rights, &self.files.uniques);
         if path.name().is_none() {
@@ -301,9 +412,9 @@ impl Inner {
         Ok(FileAnswer::Entry(entry))
     }
 
-    fn rename_from(&self, path: &VirtualPath) -> Result<(), Fault> {
+    fn rename_from(&self, pace: Pace, path: &VirtualPath) -> Result<(), Fault> {
         self.movable(path)?;
-        self.stat(path.beneath(), OFlags::PATH | OFlags::NOFOLLOW).map(drop)
+        self.stat(pace, path.beneath(), OFlags::PATH | OFlags::NOFOLLOW).map(drop)
     }
 
     fn delete(&self, path: &VirtualPath) -> Result<(), Fault> {
@@ -344,7 +455,7 @@ impl Inner {
     /// a quota or a file.
     fn size_on_disk(&self, path: &VirtualPath) -> Option<u64> {
         self.quota.as_ref()?;
-        let stat = self.stat(path.beneath(), OFlags::PATH | OFlags::NOFOLLOW).ok()?;
+        let stat = self.stat(Pace::Patient, path.beneath(), OFlags::PATH | OFlags::NOFOLLOW).ok()?;
         let whole = entry::kind(stat.st_mode) == EntryKind::File && stat.st_nlink == 1;
         Some(if whole { stat.st_size.try_into().unwrap_or(0) } else { 0 })
     }
@@ -378,7 +489,7 @@ impl Inner {
             self.set_modified(path, at)?;
         }
         match change.mode.map(|mode| mode & 0o777) {
-            Some(mode) => match entry::kind(self.look(path.beneath())?.st_mode) {
+            Some(mode) => match entry::kind(self.look(Pace::Patient, path.beneath())?.st_mode) {
                 EntryKind::File | EntryKind::Folder => self.set_mode(path, mode),
                 EntryKind::Other => Err(Fault::NotRegular),
             },
@@ -391,9 +502,10 @@ impl Inner {
         Ok(self.dir.set_permissions(path.beneath(), permissions)?)
     }
 
-    async fn hash(&self, job: &HashJob) -> Result<FileAnswer, Fault> {
+    async fn hash(self: &Arc<Inner>, job: &HashJob) -> Result<FileAnswer, Fault> {
         self.allowed(self.rights.read)?;
-        let file = Download::open(self, &job.path, 0)?;
+        let path = job.path.clone();
+        let file = self.look_up(move |inner, pace| Download::open(inner, pace, &path, 0)).await?;
         let _place = self.files.hashes.acquire().await.map_err(|_| Fault::Io)?;
         hash::hash(&file, job, self.files.settings.hash_bytes).await
     }

@@ -9,14 +9,16 @@ use std::sync::Arc;
 use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt};
 use rustix::fs::{Mode, OFlags};
 
+use super::disk::Handle;
 use super::entry;
 use super::fault::Fault;
+use super::leftover;
 use super::path::VirtualPath;
 use super::quota::Account;
-use super::root::{Inner, creatable, move_unless_there};
-use super::{aside, leftover};
+use super::root::{Inner, Pace, creatable, move_unless_there};
 use crate::config::settings::{self, Fsync, Partial};
 use crate::ftp::effect::{EntryKind, FileError};
+use crate::waits::Wait;
 
 /// How the file is opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,7 +38,7 @@ pub(super) enum Plan {
 /// client can go on from there.
 #[derive(Debug)]
 pub struct Upload {
-    file: Arc<File>,
+    handle: Handle,
     place: Place,
     fsync: Fsync,
     /// What it takes of a quota.
@@ -72,7 +74,7 @@ impl Upload {
             return Upload::hidden(root, path, name, plan == Plan::Fresh);
         }
         let rights = root.rights;
-        let is_new = || plan == Plan::Append && root.look(path.beneath()).is_err();
+        let is_new = || plan == Plan::Append && root.look(Pace::Patient, path.beneath()).is_err();
         let account = root.quota.as_ref().map(|quota| Account::in_place(quota, is_new())).transpose()?;
         let file = match plan {
             // Whoever may not overwrite goes on at the end, whatever others write there meanwhile.
@@ -98,7 +100,7 @@ impl Upload {
             Place::Hidden(_) | Place::End => 0,
         };
         let account = account.map(|account| account.opened(credit));
-        Ok(Upload { file: Arc::new(file.into_std()), place, fsync, partial, account })
+        Ok(Upload { handle: Handle::new(file, &root.disk), place, fsync, partial, account })
     }
 
     /// What is there may be replaced if it is a regular file, and hands on its mode; a symlink is replaced
@@ -106,7 +108,7 @@ impl Upload {
     fn hidden(root: &Inner, path: &VirtualPath, name: &str, fresh: bool) -> Result<Upload, Fault> {
         let (rights, settings) = (root.rights, &root.files.settings);
         let mut old = None;
-        let mode = match root.look(path.beneath()) {
+        let mode = match root.look(Pace::Patient, path.beneath()) {
             Ok(_) if fresh => return Err(Fault::Exists),
             Ok(stat) => match entry::kind(stat.st_mode) {
                 EntryKind::File => {
@@ -128,11 +130,11 @@ impl Upload {
         let temporary = temporary_name(name)?;
         let file = folder.open_with(&temporary, OpenOptions::new().write(true).create_new(true).mode(0o666))?;
         let hidden = Hidden { folder, temporary, name: name.to_owned(), replaces: rights.overwrite && !fresh };
-        let file = Arc::new(file.into_std());
+        let handle = Handle::new(file, &root.disk);
         let place = Place::Hidden(Some(Arc::new(hidden)));
-        let upload = Upload { file, place, fsync: settings.fsync, partial: settings.partial, account };
-        leftover::claim(&upload.file)?;
-        rustix::fs::fchmod(&upload.file, mode)?;
+        let upload = Upload { handle, place, fsync: settings.fsync, partial: settings.partial, account };
+        leftover::claim(upload.handle.file())?;
+        rustix::fs::fchmod(upload.handle.file(), mode)?;
         Ok(upload)
     }
 
@@ -145,13 +147,13 @@ impl Upload {
         if let Some(account) = &mut self.account {
             account.take(block.len() as u64)?;
         }
-        let (file, place, mut owned) = (self.file.clone(), self.place.clone(), std::mem::take(block));
-        let (next, owned) = aside(move || {
+        let (file, place, mut owned) = (self.handle.file().clone(), self.place.clone(), std::mem::take(block));
+        let work = move || {
             let next = place.write(&file, &owned)?;
             owned.clear();
             Ok((next, owned))
-        })
-        .await?;
+        };
+        let (next, owned) = self.handle.disk().run(Wait::Disk, work).await?;
         self.place = next;
         *block = owned;
         Ok(())
@@ -161,29 +163,37 @@ impl Upload {
     /// and under its own name.
     ///
     /// # Errors
-    /// `FileError`; a replacement is gone then.
+    /// `FileError`; a replacement is gone then, except after `TimedOut`: it may still come.
     pub async fn commit(self) -> Result<(), FileError> {
-        aside(move || self.finish()).await
+        let disk = self.handle.disk().clone();
+        disk.run(Wait::DiskFlush, move || self.finish()).await
     }
 
-    /// Gives up: as a drop, but what was hidden has gone or come to light when this returns.
+    /// Gives up: as a drop, but what was hidden has gone or come to light when this returns, unless its disk hangs.
     pub async fn abandon(mut self) {
-        if let Place::Hidden(hidden) = &mut self.place
-            && let Some(hidden) = hidden.take()
-        {
-            // The client is not told: it may be gone, and the folder may be as well.
-            let (file, partial, account) = (self.file.clone(), self.partial, self.account.take());
-            let _ = aside(move || hidden.give_up(&file, partial, account)).await;
+        if let Some(work) = self.giving_up() {
+            self.handle.disk().finish(work).await;
         }
+    }
+
+    /// What is left to do when the upload will not be completed. The client is not told how that goes: it may be
+    /// gone, and the folder may be as well.
+    fn giving_up(&mut self) -> Option<impl FnOnce() + Send + use<>> {
+        let Place::Hidden(hidden) = &mut self.place else { return None };
+        let hidden = hidden.take()?;
+        let (file, partial, account) = (self.handle.file().clone(), self.partial, self.account.take());
+        Some(move || {
+            let _ = hidden.give_up(&file, partial, account);
+        })
     }
 
     fn finish(mut self) -> Result<(), Fault> {
         let cuts = matches!(self.place, Place::At { .. });
         if let Place::At { next, cut: true } = self.place {
-            self.file.set_len(next)?;
+            self.handle.file().set_len(next)?;
         }
         if self.fsync == Fsync::Always {
-            self.file.sync_all()?;
+            self.handle.file().sync_all()?;
         }
         let Place::Hidden(hidden) = &mut self.place else {
             if let (Some(account), true) = (self.account.take(), cuts) {
@@ -285,15 +295,9 @@ impl Place {
 
 impl Drop for Upload {
     fn drop(&mut self) {
-        let Place::Hidden(Some(hidden)) = &mut self.place else { return };
-        let (hidden, file, partial, account) = (hidden.clone(), self.file.clone(), self.partial, self.account.take());
         // To give a large file's blocks back takes the disk a while.
-        let give_up = move || {
-            let _ = hidden.give_up(&file, partial, account);
-        };
-        match tokio::runtime::Handle::try_current() {
-            Ok(runtime) => drop(runtime.spawn_blocking(give_up)),
-            Err(_) => give_up(),
+        if let Some(work) = self.giving_up() {
+            self.handle.disk().later(work);
         }
     }
 }

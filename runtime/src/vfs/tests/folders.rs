@@ -11,7 +11,7 @@ fn house() -> House {
     let folder = |at: &str, rights| Folder { path: path(at), to: shared.clone(), rights };
     let folders = vec![folder("/pub", Rights::FULL), folder("/pub/in/look", Rights::READ_ONLY)];
     let permit = Permit::fixture("alice", &plain.home(), Rights::FULL).with(folders, Limits::default());
-    let root = Root::open(&permit, &plain.files).expect("root");
+    let root = open(&permit, &plain.files);
     House { root, ..plain }
 }
 
@@ -72,7 +72,7 @@ async fn a_virtual_folder_that_is_gone_keeps_nobody_out() {
     let plain = House::new();
     let gone = Folder { path: path("/pub"), to: plain.folder.path().join("gone"), rights: Rights::FULL };
     let permit = Permit::fixture("alice", &plain.home(), Rights::FULL).with(vec![gone], Limits::default());
-    let root = Root::open(&permit, &plain.files).expect("root");
+    let root = open(&permit, &plain.files);
     let house = House { root, ..plain };
     assert!(house.list("/").await.expect("list").is_empty());
 }

@@ -42,7 +42,7 @@ async fn t_61_names_that_are_not_utf_8_or_hold_a_newline_are_listed_by_their_byt
 async fn a_file_lists_as_itself_and_what_is_missing_does_not() {
     let house = House::new();
     house.store("file", b"12345").await.expect("store");
-    let listing = house.root.list(&path("file"), Detail::Full).expect("list");
+    let listing = house.root.list(&path("file"), Detail::Full).await.expect("list");
     assert!(!listing.is_folder());
     let listed = house.list("file").await.expect("list");
     assert_eq!((listed.len(), listed[0].name.as_slice(), listed[0].size), (1, b"file".as_slice(), 5));
@@ -56,7 +56,7 @@ async fn s_50_a_large_folder_comes_in_bounded_batches_without_gaps() {
         std::fs::write(house.home().join(format!("file-{number:05}")), "").expect("file");
     }
     for detail in [Detail::Full, Detail::Names] {
-        let mut listing = house.root.list(&path("/"), detail).expect("list");
+        let mut listing = house.root.list(&path("/"), detail).await.expect("list");
         let mut all = Vec::new();
         while let Some(batch) = listing.next().await.expect("batch") {
             assert!(!batch.is_empty() && batch.len() < 1400, "{}", batch.len());
@@ -75,7 +75,7 @@ async fn entries_that_vanish_meanwhile_are_left_out() {
     for number in 0..3000 {
         std::fs::write(house.home().join(format!("file-{number:05}")), "").expect("file");
     }
-    let mut listing = house.root.list(&path("/"), Detail::Full).expect("list");
+    let mut listing = house.root.list(&path("/"), Detail::Full).await.expect("list");
     listing.next().await.expect("batch").expect("some");
     std::fs::remove_dir_all(house.home()).expect("remove");
     while let Some(batch) = listing.next().await.expect("no error") {

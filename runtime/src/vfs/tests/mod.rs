@@ -35,7 +35,7 @@ impl House {
         std::fs::create_dir(&home).expect("home");
         std::fs::create_dir(folder.path().join("outside")).expect("outside");
         std::fs::write(folder.path().join("outside/secret"), "secret").expect("secret");
-        let files = Files::new(&settings::Files {
+        let settings = settings::Files {
             fsync: Fsync::Always,
             entries_in_reply: 3,
             ascii: Ascii::Convert,
@@ -43,9 +43,11 @@ impl House {
             umask: 0o022,
             hash_bytes: 16,
             hashes_at_once: 1,
+            workers_per_disk: 4,
             quota_scan: 1000,
-        });
-        let root = Root::open(&Permit::fixture("alice", &home, rights), &files).expect("root");
+        };
+        let files = Files::new(&settings, &crate::config::defaults().timeouts);
+        let root = open(&Permit::fixture("alice", &home, rights), &files);
         House { folder, files, root }
     }
 
@@ -69,7 +71,7 @@ impl House {
     }
 
     async fn list(&self, typed: &str) -> Result<Vec<Entry>, FileError> {
-        let mut listing = self.root.list(&path(typed), Detail::Full)?;
+        let mut listing = self.root.list(&path(typed), Detail::Full).await?;
         let mut entries = Vec::new();
         while let Some(batch) = listing.next().await? {
             entries.extend(batch);
@@ -89,7 +91,7 @@ impl House {
     }
 
     async fn fetch(&self, typed: &str) -> Result<Vec<u8>, FileError> {
-        let download = self.root.open_download(&path(typed), 0)?;
+        let download = self.root.open_download(&path(typed), 0).await?;
         let (mut all, mut block) = (Vec::new(), vec![0; 5]);
         loop {
             let count = download.read_at(all.len() as u64, &mut block).await?;
@@ -99,6 +101,15 @@ impl House {
             all.extend_from_slice(&block[..count]);
         }
     }
+}
+
+/// Opens a root in a test that may be within a runtime.
+fn open(permit: &Permit, files: &Files) -> Root {
+    let opened = std::thread::scope(|threads| {
+        let open = || tokio::runtime::Runtime::new().expect("runtime").block_on(Root::open(permit, files));
+        threads.spawn(open).join()
+    });
+    opened.expect("no panic").expect("root")
 }
 
 fn path(typed: &str) -> VirtualPath {

@@ -7,7 +7,7 @@ async fn house(bytes: u64, entries: u64) -> House {
     plain.store("old", b"12345").await.expect("store");
     let limits = Limits { quota_bytes: Some(bytes), quota_files: Some(entries), ..Limits::default() };
     let permit = Permit::fixture("alice", &plain.home(), Rights::FULL).with(Vec::new(), limits);
-    let root = Root::open(&permit, &plain.files).expect("root");
+    let root = open(&permit, &plain.files);
     root.count().await.expect("counted");
     House { root, ..plain }
 }

@@ -84,12 +84,12 @@ async fn appending_makes_the_file_and_goes_to_its_end() {
 async fn a_download_starts_anywhere_up_to_the_end() {
     let house = House::new();
     house.store("file", b"0123456789").await.expect("store");
-    let download = house.root.open_download(&path("file"), 10).expect("download");
+    let download = house.root.open_download(&path("file"), 10).await.expect("download");
     assert_eq!(download.size(), 10);
     let mut block = vec![0; 4];
     assert_eq!(download.read_at(8, &mut block).await.expect("read"), 2);
     assert_eq!(&block[..2], b"89");
-    assert_eq!(house.root.open_download(&path("file"), 11).err(), Some(FileError::BeyondEnd));
+    assert_eq!(house.root.open_download(&path("file"), 11).await.err(), Some(FileError::BeyondEnd));
 }
 
 #[tokio::test]
@@ -98,7 +98,7 @@ async fn s_48_only_regular_files_open_and_nobody_waits_for_a_fifo() {
     for (name, what) in [("fifo", rustix::fs::FileType::Fifo), ("socket", rustix::fs::FileType::Socket)] {
         let home = std::fs::File::open(house.home()).expect("home");
         rustix::fs::mknodat(&home, name, what, rustix::fs::Mode::RWXU, 0).expect(name);
-        assert_eq!(house.root.open_download(&path(name), 0).err(), Some(FileError::NotRegular), "{name}");
+        assert_eq!(house.root.open_download(&path(name), 0).await.err(), Some(FileError::NotRegular), "{name}");
         for offset in [0, 1] {
             let upload = house.root.open_upload(&path(name), offset).await;
             assert_eq!(upload.err(), Some(FileError::NotRegular), "{name} {offset}");
@@ -106,7 +106,7 @@ async fn s_48_only_regular_files_open_and_nobody_waits_for_a_fifo() {
         assert_eq!(house.root.open_append(&path(name)).await.err(), Some(FileError::NotRegular), "{name}");
     }
     std::fs::create_dir(house.home().join("folder")).expect("folder");
-    assert_eq!(house.root.open_download(&path("folder"), 0).err(), Some(FileError::IsAFolder));
+    assert_eq!(house.root.open_download(&path("folder"), 0).await.err(), Some(FileError::IsAFolder));
     assert_eq!(house.root.open_upload(&path("folder"), 0).await.err(), Some(FileError::IsAFolder));
     assert_eq!(house.root.open_upload(&path("folder"), 1).await.err(), Some(FileError::IsAFolder));
     assert_eq!(house.root.open_append(&path("folder")).await.err(), Some(FileError::IsAFolder));

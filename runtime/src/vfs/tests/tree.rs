@@ -241,7 +241,7 @@ async fn t_61_a_name_that_is_not_utf8_is_reached_by_the_bytes_that_are_listed() 
     assert_eq!(listed, [b"d\xe9"]);
     let file = typed(b"d\xe9/n\xe4me");
     let mut block = vec![0; 4];
-    assert_eq!(house.root.open_download(&file, 0).expect("file").read_at(0, &mut block).await, Ok(1));
+    assert_eq!(house.root.open_download(&file, 0).await.expect("file").read_at(0, &mut block).await, Ok(1));
     let Ok(FileAnswer::Entry(entry)) = house.ask(FileQuestion::Facts(file.clone())).await else { panic!("no facts") };
     assert_eq!(entry.name, b"n\xe4me");
     done(&house, FileQuestion::Enter(typed(b"d\xe9"))).await.expect("enter");
