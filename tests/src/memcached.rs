@@ -129,6 +129,17 @@ impl Memcached {
         assert_eq!(self.talk(&command, b"\r\n").await, b"STORED\r\n", "{name}");
     }
 
+    /// Writes so many values of so many bytes, as a neighbour who shares it would.
+    pub async fn fill(&self, count: usize, bytes: usize) {
+        let value = "j".repeat(bytes);
+        for first in (0..count).step_by(500) {
+            let sets: String = (first..count.min(first + 500))
+                .map(|number| format!("set junk-{bytes}-{number} 0 0 {bytes} noreply\r\n{value}\r\n"))
+                .collect();
+            self.talk(format!("{sets}version\r\n").as_bytes(), b"\r\n").await;
+        }
+    }
+
     /// Says something and reads until the end that is expected.
     pub async fn talk(&self, command: &[u8], end: &[u8]) -> Vec<u8> {
         let mut stream = TcpStream::connect(self.address).await.expect("memcached accepts");

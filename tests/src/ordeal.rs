@@ -35,7 +35,11 @@ impl Ordeal {
 
     /// As [`Ordeal::over`], with a changed configuration.
     pub async fn with(addresses: &[String], change: impl FnOnce(&mut Config)) -> Ordeal {
-        let server = node("ordeal", addresses, change).await;
+        Ordeal::of(node("ordeal", addresses, change).await, addresses).await
+    }
+
+    /// As [`Ordeal::over`], of a node that runs already.
+    pub async fn of(server: Server, addresses: &[String]) -> Ordeal {
         server.admin(&["bans", "add", BANNED, "--for", "1h", "--reason", "before"]).await.good();
         let ordeal = Ordeal { server, bans: 1, addresses: addresses.to_vec() };
         ordeal.settled().await;
@@ -109,13 +113,19 @@ impl Ordeal {
 
 /// A node of the site.
 pub async fn node(name: &str, addresses: &[String], change: impl FnOnce(&mut Config)) -> Server {
-    let mut server = Server::prepared(|config| {
+    let mut server = prepared_node(name, addresses, change).await;
+    server.start().await;
+    server
+}
+
+/// As [`node`], and no process yet.
+pub async fn prepared_node(name: &str, addresses: &[String], change: impl FnOnce(&mut Config)) -> Server {
+    let server = Server::prepared(|config| {
         config.store(addresses).set("server.site", "cluster").set("server.node", name);
         config.set("bans.upkeep", "200ms").set("store.breaker-pause", "500ms");
         change(config);
     })
     .await;
     make_password_cheap(server.folder());
-    server.start().await;
     server
 }

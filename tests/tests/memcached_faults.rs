@@ -2,8 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use tests::deadline;
+use tests::deadline::{self, SOON};
 use tests::memcached::Memcached;
+use tests::ordeal::{BANNED, Ordeal};
 use tests::place;
 use tests::server::Server;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -105,4 +106,110 @@ async fn s_71_a_store_that_talks_nonsense_is_a_store_that_is_away() {
         the_gate_works_without_the_store(&server).await;
         liar.abort();
     }
+}
+
+#[tokio::test]
+async fn f_01_f_09_killed_and_back_with_nothing_it_is_told_all_of_it_again() {
+    let mut memcached = Memcached::start().await;
+    let mut ordeal = Ordeal::over(&[memcached.address()]).await;
+    memcached.kill();
+    ordeal.holds().await;
+    ordeal.bans(ATTACKER).await;
+    ordeal.holds().await;
+    memcached.restart().await;
+    ordeal.recovers().await;
+    // Empty from one moment to the next: nobody sees it go.
+    memcached.restart().await;
+    ordeal.holds().await;
+    ordeal.recovers().await;
+}
+
+#[tokio::test]
+async fn f_02_it_hangs_and_goes_on() {
+    let memcached = Memcached::start().await;
+    let mut ordeal = Ordeal::over(&[memcached.address()]).await;
+    memcached.hang();
+    ordeal.holds().await;
+    ordeal.bans(ATTACKER).await;
+    ordeal.holds().await;
+    memcached.go_on();
+    ordeal.recovers().await;
+}
+
+#[tokio::test]
+async fn f_08_what_a_full_memcached_evicts_holds_here_and_what_was_lifted_stays_lifted() {
+    let memcached = Memcached::start_with(|_| vec!["-m".to_owned(), "2".to_owned()]).await;
+    let ordeal = Ordeal::over(&[memcached.address()]).await;
+    let lifted = "127.0.0.8";
+    ordeal.server.admin(&["bans", "add", lifted, "--for", "1h"]).await.good();
+    ordeal.server.admin(&["bans", "lift", lifted]).await.good();
+    ordeal.settled().await;
+    let bans = async || {
+        let names = memcached.names().await;
+        names.into_iter().filter(|name| name.starts_with("pc1.b.")).collect::<Vec<_>>()
+    };
+    for name in bans().await {
+        // The list writes names as URIs do.
+        let value = memcached.value(&name.replace("%2F", "/")).await;
+        assert!(!value.is_empty(), "{name}");
+        memcached.fill(20_000, value.len()).await;
+    }
+    assert!(memcached.statistic("evictions").await > 0);
+    assert_eq!(bans().await, [""; 0], "no ban stands there any more");
+    ordeal.holds().await;
+    drop(ordeal.server.welcome(lifted).await);
+    // Over a restart it holds by the node's own ledger.
+    let mut ordeal = ordeal;
+    ordeal.server.crash_and_restart().await;
+    ordeal.holds().await;
+    drop(ordeal.server.welcome(lifted).await);
+    ordeal.bans(ATTACKER).await;
+}
+
+#[tokio::test]
+async fn f_04_each_of_three_goes_down_in_turn() {
+    let (one, two, three) = tokio::join!(Memcached::start(), Memcached::start(), Memcached::start());
+    let mut servers = [one, two, three];
+    let addresses: Vec<String> = servers.iter().map(Memcached::address).collect();
+    let mut ordeal = Ordeal::over(&addresses).await;
+    for (number, server) in servers.iter_mut().enumerate() {
+        server.kill();
+        ordeal.holds().await;
+        ordeal.bans(&format!("127.0.2.{number}")).await;
+        ordeal.holds().await;
+        server.restart().await;
+        ordeal.settled().await;
+    }
+    ordeal.recovers().await;
+}
+
+#[tokio::test]
+async fn f_05_down_and_up_again_each_second() {
+    let mut memcached = Memcached::start().await;
+    let mut ordeal = Ordeal::over(&[memcached.address()]).await;
+    let start = Instant::now();
+    for cycle in 0..10 {
+        memcached.kill();
+        ordeal.server.assert_refused(BANNED).await;
+        assert!(ordeal.log_in().await < LOGIN);
+        deadline::pace(Duration::from_millis(500)).await;
+        memcached.restart().await;
+        assert!(ordeal.log_in().await < LOGIN);
+        deadline::pace(Duration::from_millis(500)).await;
+        if cycle == 4 {
+            ordeal.bans(ATTACKER).await;
+        }
+    }
+    ordeal.holds().await;
+    let told = ordeal.server.log().into_iter().filter(|line| line.message().starts_with("store.")).count();
+    let most = 1 + usize::try_from(start.elapsed().as_secs() / 10).expect("a few");
+    assert!(told <= most, "{told} lines in the log in {:?}", start.elapsed());
+    ordeal.recovers().await;
+    // The last word is the right one.
+    deadline::until(SOON, "the return to be told", || {
+        let log = ordeal.server.log();
+        let last = log.into_iter().rev().find(|line| line.message().starts_with("store."))?;
+        (last.message() == "store.back").then_some(())
+    })
+    .await;
 }

@@ -1,11 +1,11 @@
 //! A memcached that lies, stammers, is full, says nothing: the node goes on, and learns nothing from it.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use portcullis::config::settings::{StoreEngine, StoreServer};
 use portcullis::store::{self, Key};
 use tests::deadline::{self, SOON};
-use tests::ordeal::Ordeal;
+use tests::ordeal::{BANNED, Ordeal};
 use tests::stand_in::{Manner, StandIn};
 
 const GUESSER: &str = "127.0.0.2";
@@ -37,7 +37,7 @@ async fn f_06_each_byte_comes_late() {
 }
 
 #[tokio::test]
-async fn f_03_answers_that_come_200_ms_late_are_not_waited_for() {
+async fn f_02_answers_that_come_200_ms_late_are_not_waited_for() {
     endures(Manner::Late(Duration::from_millis(200)), "within the deadline").await;
 }
 
@@ -138,4 +138,27 @@ async fn f_27_with_answers_lost_and_writes_done_nothing_is_counted_twice() {
         truth += 1;
         assert_eq!(count().await, truth, "after {lost} lost answers");
     }
+}
+
+#[tokio::test]
+async fn f_05_a_store_that_never_answers_is_asked_once_a_second_and_told_once() {
+    let store = StandIn::start();
+    let ordeal = Ordeal::with(&[store.address()], |config| {
+        config.set("store.breaker-pause", "2s");
+    })
+    .await;
+    store.be(Manner::Closing);
+    store.hang_up();
+    let (start, before) = (Instant::now(), store.connections());
+    let span = Duration::from_secs(6);
+    while start.elapsed() < span {
+        ordeal.log_in().await;
+        ordeal.server.assert_refused(BANNED).await;
+    }
+    let tried = store.connections() - before;
+    // Those until it is left alone, those that were under way then, and one in each pause.
+    assert!(tried <= 5 + 4 + 6, "{tried} connections in {span:?}");
+    let told = ordeal.server.log().into_iter().filter(|line| line.message().starts_with("store.")).count();
+    assert_eq!(told, 1, "lines in the log");
+    ordeal.holds().await;
 }

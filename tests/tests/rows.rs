@@ -40,13 +40,9 @@ const S_OPEN: &[(u8, &str)] = &[
 
 /// As [`S_OPEN`], for faults.
 const F_OPEN: &[(u8, &str)] = &[
-    (3, "the pool: a store that is slow"),
-    (10, "the pool: the store's clock"),
     (21, "policies: all instances busy"),
     (23, "policies: the memory limit of the node"),
-    (25, "the pool: the store's DNS"),
     (26, "the pool: a split"),
-    (27, "the pool: answers that are lost"),
     (30, "the pool: a node that was paused"),
     (31, "the pool: mixed versions"),
 ];

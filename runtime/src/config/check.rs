@@ -418,6 +418,7 @@ fn store(at: &mut Section<'_, '_>, base: &Path, timeouts: &mut Timeouts) -> Stor
         connections: at.count("connections", 1..=64),
         breaker_failures: at.count("breaker-failures", 1..=1000),
         breaker_pause: at.span("breaker-pause", millis(10)..=seconds(300)),
+        log_interval: at.span("log-interval", seconds(1)..=seconds(3600)),
         value_bytes: at.size("value-bytes", KIB..=MIB),
         memory_entries: at.count("memory-entries", 100..=100_000_000),
     }

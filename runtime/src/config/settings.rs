@@ -385,6 +385,8 @@ pub struct Store {
     pub breaker_failures: u32,
     /// Pause before a server that was left alone is tried again.
     pub breaker_pause: Duration,
+    /// A server that is left alone, or is back, is logged once in this time.
+    pub log_interval: Duration,
     /// Bytes of the largest value, either way.
     pub value_bytes: usize,
     /// Entries of the memory engine; the soonest to expire makes room.

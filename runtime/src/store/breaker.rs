@@ -77,6 +77,11 @@ impl Breaker {
         }
     }
 
+    /// Whether the server is in use.
+    pub const fn is_closed(&self) -> bool {
+        matches!(self.state, State::Closed(_))
+    }
+
     /// `closed`, `open` or `trial`.
     pub const fn name(&self) -> &'static str {
         match self.state {
@@ -84,6 +89,37 @@ impl Breaker {
             State::Open(_) => "open",
             State::Trial => "trial",
         }
+    }
+}
+
+/// Decides when the operator is told that a server is left alone, or back: one that flaps fills no log.
+#[derive(Debug)]
+pub(super) struct Telling {
+    interval: Duration,
+    told: Option<Instant>,
+    told_alone: bool,
+    alone: bool,
+    changes: u64,
+}
+
+impl Telling {
+    /// Of a server that is in use. It is told once in `interval`.
+    pub(super) const fn new(interval: Duration) -> Telling {
+        Telling { interval, told: None, told_alone: false, alone: false, changes: 0 }
+    }
+
+    /// Hears whether the server is left alone now. Changes since the last telling, if it is time to tell.
+    pub(super) fn hear(&mut self, alone: bool, now: Instant) -> Option<u64> {
+        if alone != self.alone {
+            self.alone = alone;
+            self.changes += 1;
+        }
+        let news = self.changes > 1 || alone != self.told_alone;
+        if !news || self.told.is_some_and(|told| now < told + self.interval) {
+            return None;
+        }
+        (self.told, self.told_alone) = (Some(now), alone);
+        Some(std::mem::take(&mut self.changes))
     }
 }
 
@@ -108,5 +144,24 @@ mod tests {
         assert_eq!(breaker.advice(later + pause), Advice::RefuseAndTry);
         assert!(breaker.succeeded());
         assert_eq!(breaker.advice(later + pause), Advice::Go);
+    }
+
+    #[test]
+    fn f_05_a_flapping_server_is_told_once_in_an_interval() {
+        let start = Instant::now();
+        let at = |seconds| start + Duration::from_secs(seconds);
+        let mut telling = Telling::new(Duration::from_secs(10));
+        assert_eq!(telling.hear(false, at(0)), None, "nothing has happened");
+        assert_eq!(telling.hear(true, at(1)), Some(1));
+        assert_eq!(telling.hear(true, at(12)), None, "nothing new");
+        assert_eq!(telling.hear(false, at(13)), Some(1));
+        for second in 14..23 {
+            assert_eq!(telling.hear(second % 2 == 0, at(second)), None);
+        }
+        assert_eq!(telling.hear(false, at(23)), Some(10), "as it was, but for what happened between");
+        assert_eq!(telling.hear(false, at(40)), None);
+        assert_eq!(telling.hear(true, at(41)), Some(1));
+        assert_eq!(telling.hear(false, at(42)), None);
+        assert_eq!(telling.hear(false, at(51)), Some(1), "it comes, if late");
     }
 }

@@ -20,8 +20,8 @@ pub enum Manner {
     Honest,
     /// Each answer comes so late.
     Late(Duration),
-    /// Answers come after nothing at all and after twice this time, in turn: on the average after it.
-    Jittery(Duration),
+    /// Answers come after the first time, and after both together, in turn.
+    Jittery(Duration, Duration),
     /// Each byte of an answer comes so late after the one before.
     Dribbling(Duration),
     /// Each answer is these bytes.
@@ -63,7 +63,12 @@ struct Within {
 impl StandIn {
     /// An honest one, empty, on a free port.
     pub fn start() -> StandIn {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
+        StandIn::at(SocketAddr::from(([127, 0, 0, 1], 0)))
+    }
+
+    /// As [`StandIn::start`], at this address; port 0 is a free one.
+    pub fn at(address: SocketAddr) -> StandIn {
+        let listener = TcpListener::bind(address).expect("a free port");
         let address = listener.local_addr().expect("an address");
         let within = Arc::new(Within {
             manner: Mutex::new(Manner::Honest),
@@ -93,6 +98,11 @@ impl StandIn {
     /// `host:port`
     pub fn address(&self) -> String {
         self.address.to_string()
+    }
+
+    /// Its port.
+    pub const fn port(&self) -> u16 {
+        self.address.port()
     }
 
     /// How it behaves from now on.
@@ -193,10 +203,8 @@ impl Within {
                 sleep(span);
                 stream.write_all(answer).ok()
             }
-            Manner::Jittery(span) => {
-                if number.is_multiple_of(2) {
-                    sleep(span * 2);
-                }
+            Manner::Jittery(always, more) => {
+                sleep(if number.is_multiple_of(2) { always + more } else { always });
                 stream.write_all(answer).ok()
             }
             Manner::Dribbling(span) => {

@@ -20,7 +20,7 @@ use crate::auth::Secret;
 use crate::config::settings::{self, StoreServer};
 use crate::latency::Latency;
 use crate::moment::Moment;
-use crate::store::breaker::{Advice, Breaker};
+use crate::store::breaker::{Advice, Breaker, Telling};
 use crate::store::wire::{Connection, Limits};
 use crate::store::{Key, ServerHealth};
 use crate::waits::{self, Wait};
@@ -42,6 +42,7 @@ pub struct Server {
     address: Address,
     credentials: Option<Arc<Secret>>,
     breaker: Mutex<Breaker>,
+    telling: Mutex<Telling>,
     limits: Limits,
     latency: Latency,
     operations: AtomicU64,
@@ -66,6 +67,7 @@ impl Server {
             address: Address::of(one),
             credentials,
             breaker: Mutex::new(Breaker::new(settings.breaker_failures, settings.breaker_pause)),
+            telling: Mutex::new(Telling::new(settings.log_interval)),
             limits: Limits { value_bytes: settings.value_bytes },
             latency: Latency::new(),
             operations: AtomicU64::new(0),
@@ -131,21 +133,30 @@ impl Server {
                 self.failures.fetch_add(1, Ordering::Relaxed);
                 *self.last_error.lock() = Some(error.to_string());
                 self.idle.lock().clear();
-                if self.breaker.lock().failed(Instant::now(), chance()) {
-                    tracing::warn!(server = %self.name, %error, "store.left-alone");
-                }
+                self.breaker.lock().failed(Instant::now(), chance());
             }
             Err(error @ StoreError::Refused(_)) => {
                 self.failures.fetch_add(1, Ordering::Relaxed);
                 *self.last_error.lock() = Some(error.to_string());
             }
             _ => {
-                if self.breaker.lock().succeeded() {
-                    tracing::info!(server = %self.name, "store.back");
-                }
+                self.breaker.lock().succeeded();
             }
         }
+        self.tell();
         result
+    }
+
+    /// Tells the operator, if there is something to tell and it is time.
+    fn tell(&self) {
+        let alone = !self.breaker.lock().is_closed();
+        let Some(changes) = self.telling.lock().hear(alone, Instant::now()) else { return };
+        if alone {
+            let error = self.last_error.lock().clone().unwrap_or_default();
+            tracing::warn!(server = %self.name, changes, %error, "store.left-alone");
+        } else {
+            tracing::info!(server = %self.name, changes, "store.back");
+        }
     }
 
     /// A trial that no client waits for.
