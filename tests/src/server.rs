@@ -218,6 +218,17 @@ impl Server {
         .await
     }
 
+    /// Waits until at least `count` connections of `source` have ended; the log's word for the end of each.
+    pub async fn endings(&self, source: &str, count: usize) -> Vec<String> {
+        let what = format!("{count} outcomes of {source}");
+        deadline::until(SOON, &what, || {
+            let ended = self.log().into_iter().filter(|line| line.is_outcome() && line.peer_is(source));
+            let words: Vec<String> = ended.map(|line| line.text("outcome").to_owned()).collect();
+            (words.len() >= count).then_some(words)
+        })
+        .await
+    }
+
     /// A command of the same binary that talks to this server's admin socket.
     pub async fn admin(&self, arguments: &[&str]) -> Answer {
         portcullis(arguments).arg("--admin").arg(&self.ready().admin).run().await

@@ -20,18 +20,6 @@ async fn impatient() -> Server {
     .await
 }
 
-/// The words that the log has for the end of the connections of `source`.
-async fn endings(server: &Server, source: &str, count: usize) -> Vec<String> {
-    let what = format!("{count} outcomes of {source}");
-    deadline::until(SOON, &what, || {
-        let lines = server.log();
-        let ended = lines.iter().filter(|line| line.is_outcome() && line.peer_is(source));
-        let words: Vec<String> = ended.map(|line| line.text("outcome").to_owned()).collect();
-        (words.len() >= count).then_some(words)
-    })
-    .await
-}
-
 /// Sends bytes as a stranger, reads until the server closes; its replies and the outcome in the log.
 async fn send(server: &Server, bytes: &[u8]) -> (Vec<Reply>, String) {
     let before = server.log().iter().filter(|line| line.is_outcome() && line.peer_is(STRANGER)).count();
@@ -39,7 +27,7 @@ async fn send(server: &Server, bytes: &[u8]) -> (Vec<Reply>, String) {
     // The server may close before it has read everything.
     let _ = client.send(bytes).await;
     let replies = client.until_closed(SOON).await;
-    let outcome = endings(server, STRANGER, before + 1).await;
+    let outcome = server.endings(STRANGER, before + 1).await;
     assert_eq!(outcome.len(), before + 1, "one connection has one outcome: {outcome:?}");
     (replies, outcome.last().expect("an outcome").clone())
 }
@@ -106,7 +94,7 @@ async fn s_15_clear_bytes_behind_auth_end_the_connection() {
     client.send(b"AUTH TLS\r\nUSER demo\r\n").await.expect("sent");
     let replies = client.until_closed(SOON).await;
     assert!(replies.iter().all(|reply| reply.code != 331), "{replies:?}");
-    assert_eq!(endings(&server, STRANGER, 1).await.len(), 1);
+    assert_eq!(server.endings(STRANGER, 1).await.len(), 1);
 }
 
 #[tokio::test]
@@ -117,7 +105,7 @@ async fn s_17_a_user_in_clear_is_refused_and_the_password_reaches_nothing() {
     assert!(matches!(reply.code, 530 | 534 | 550), "{reply}");
     client.command("PASS canary-in-clear").await;
     client.command("QUIT").await.expect(221);
-    endings(&server, STRANGER, 1).await;
+    server.endings(STRANGER, 1).await;
     assert!(!server.words().contains("canary-in-clear"));
 }
 
@@ -131,7 +119,7 @@ async fn s_02_half_a_handshake_and_silence_end_at_the_handshake_deadline() {
     client.drain(SOON).await;
     let taken = started.elapsed();
     assert!(taken > Duration::from_millis(900) && taken < Duration::from_secs(5), "closed after {taken:?}");
-    assert_eq!(endings(&server, STRANGER, 1).await, ["handshake-timeout"]);
+    assert_eq!(server.endings(STRANGER, 1).await, ["handshake-timeout"]);
 }
 
 #[tokio::test]
@@ -147,7 +135,7 @@ async fn s_01_the_login_deadline_is_absolute() {
     let taken = started.elapsed();
     assert!(commands > 2, "it answered {commands} commands");
     assert!(taken > Duration::from_millis(1500) && taken < Duration::from_secs(6), "closed after {taken:?}");
-    assert_eq!(endings(&server, STRANGER, 1).await, ["login-timeout"]);
+    assert_eq!(server.endings(STRANGER, 1).await, ["login-timeout"]);
 }
 
 #[tokio::test]

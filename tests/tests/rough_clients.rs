@@ -16,18 +16,6 @@ const BYSTANDER: &str = "127.0.0.3";
 /// Far more than the kernel keeps on the way.
 const LARGE: usize = 40_000_000;
 
-/// The words that the log has for the ends of the connections of `source`.
-async fn endings(server: &Server, source: &str, count: usize) -> Vec<String> {
-    let what = format!("{count} outcomes of {source}");
-    deadline::until(SOON, &what, || {
-        let lines = server.log();
-        let ended = lines.iter().filter(|line| line.is_outcome() && line.peer_is(source));
-        let words: Vec<String> = ended.map(|line| line.text("outcome").to_owned()).collect();
-        (words.len() >= count).then_some(words)
-    })
-    .await
-}
-
 /// One byte after another, slower than anything has to be, until the server hangs up; how long that took.
 async fn trickle(client: &mut Client, bytes: &[u8]) -> Duration {
     let started = Instant::now();
@@ -66,10 +54,10 @@ async fn s_01_s_02_who_sends_a_byte_now_and_then_is_let_go_in_every_phase() {
     for taken in [taken.0, taken.1, taken.2, taken.3] {
         assert!(taken < Duration::from_secs(8), "let go after {taken:?}");
     }
-    assert_eq!(endings(&server, "127.0.1.1", 1).await, ["login-timeout"]);
-    assert_eq!(endings(&server, "127.0.1.2", 1).await, ["handshake-timeout"]);
-    assert_eq!(endings(&server, "127.0.1.3", 1).await, ["login-timeout"]);
-    assert_eq!(endings(&server, "127.0.1.4", 1).await, ["idle-timeout"]);
+    assert_eq!(server.endings("127.0.1.1", 1).await, ["login-timeout"]);
+    assert_eq!(server.endings("127.0.1.2", 1).await, ["handshake-timeout"]);
+    assert_eq!(server.endings("127.0.1.3", 1).await, ["login-timeout"]);
+    assert_eq!(server.endings("127.0.1.4", 1).await, ["idle-timeout"]);
     server.enter(BYSTANDER).await.command("NOOP").await.expect(200);
 }
 
@@ -138,7 +126,7 @@ async fn t_25_a_reset_in_mid_transfer_is_426_and_the_old_file_stays() {
     assert_eq!(std::fs::read(server.root().join("old")).expect("it is there"), b"as it was");
     let names: Vec<String> = tree::read(&server.root()).into_keys().collect();
     assert_eq!(names, ["large", "old"], "no part of an upload is left");
-    assert_eq!(endings(&server, ROUGH, 2).await, ["quit", "quit"]);
+    assert_eq!(server.endings(ROUGH, 2).await, ["quit", "quit"]);
     bystander.command("NOOP").await.expect(200);
 }
 
@@ -153,13 +141,13 @@ async fn s_55_a_control_connection_that_is_reset_in_mid_transfer_has_one_outcome
     let mut up: Data = client.open_data("STOR new", &DataTls::Resuming).await;
     up.write_all(&tree::content(4, 1_000_000)).await;
     client.reset();
-    assert_eq!(endings(&server, ROUGH, 1).await, ["broken"]);
+    assert_eq!(server.endings(ROUGH, 1).await, ["broken"]);
 
     let mut client = server.enter("127.0.0.4").await;
     let mut down = client.open_data("RETR large", &DataTls::Resuming).await;
     down.read(&mut [0; 1000]).await;
     client.reset();
-    assert_eq!(endings(&server, "127.0.0.4", 1).await, ["broken"]);
+    assert_eq!(server.endings("127.0.0.4", 1).await, ["broken"]);
 
     drop((up, down));
     let process = server.process();
@@ -274,7 +262,7 @@ async fn s_08_t_74_a_thousand_passive_ports_asked_for_in_a_row_are_one_at_a_time
     client.command("ABOR").await;
     client.command("QUIT").await.expect(221);
     drop(client);
-    endings(&server, ROUGH, 1).await;
+    server.endings(ROUGH, 1).await;
     let process = server.process();
     deadline::until(SOON, "the sockets to be closed", || (process.sockets() <= before).then_some(())).await;
 }
