@@ -121,29 +121,9 @@ async fn t_20_t_79_the_handshake_comes_after_150_and_the_server_is_its_server_in
         let (stream, from) = deadline::within(SOON, "the server", listener.accept()).await.expect("it connects");
         // From any port but a service's.
         assert!(from.port() >= 1024 && from.ip() == address(OWNER), "{from}");
-        let connect = TlsConnector::from(client.own_tls()).connect(tls::name(), stream);
-        let mut stream = deadline::within(SOON, "the handshake", connect).await.expect("the client's role is ours");
-        let mut bytes = Vec::new();
-        stream.read_to_end(&mut bytes).await.expect("a clean end");
-        assert_eq!(bytes, b"bytes");
+        assert_eq!(client.protect(stream).await.read_all().await, b"bytes", "the client's role is ours");
         client.reply().await.expect(226);
     }
-}
-
-#[tokio::test]
-async fn t_22_the_data_connection_may_come_before_the_command_or_after_150() {
-    let server = with_file(|_| {}).await;
-    let mut client = server.enter(OWNER).await;
-    assert_eq!(client.download("file").await, b"bytes", "before");
-    let target = client.epsv().await;
-    client.command("RETR file").await.expect(150);
-    let stream = dial(address(OWNER), target).await.expect("after");
-    let connect = TlsConnector::from(client.own_tls()).connect(tls::name(), stream);
-    let mut stream = deadline::within(SOON, "the handshake", connect).await.expect("a handshake");
-    let mut bytes = Vec::new();
-    stream.read_to_end(&mut bytes).await.expect("a clean end");
-    assert_eq!(bytes, b"bytes");
-    client.reply().await.expect(226);
 }
 
 #[tokio::test]
@@ -181,11 +161,7 @@ async fn t_29_where_data_must_be_protected_prot_c_is_534_and_521_keeps_the_liste
     }
     let stream = dial(address(OWNER), target).await.expect("the listener is still there");
     client.command("RETR file").await.expect(150);
-    let connect = TlsConnector::from(client.own_tls()).connect(tls::name(), stream);
-    let mut stream = deadline::within(SOON, "the handshake", connect).await.expect("a handshake");
-    let mut bytes = Vec::new();
-    stream.read_to_end(&mut bytes).await.expect("a clean end");
-    assert_eq!(bytes, b"bytes");
+    assert_eq!(client.protect(stream).await.read_all().await, b"bytes");
     client.reply().await.expect(226);
 
     let mut plain = server.welcome("127.0.0.2").await;
@@ -247,8 +223,7 @@ async fn t_74_one_listener_for_a_session_and_it_goes_with_its_session() {
 async fn reopen(client: &mut Client, target: SocketAddr) -> Data {
     let stream = dial(address(OWNER), target).await.expect("the listener is still there");
     client.command("RETR file").await.expect(150);
-    let connect = TlsConnector::from(client.own_tls()).connect(tls::name(), stream);
-    Data::Protected(Box::new(deadline::within(SOON, "the handshake", connect).await.expect("a handshake")))
+    client.protect(stream).await
 }
 
 #[tokio::test]

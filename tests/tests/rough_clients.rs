@@ -212,20 +212,6 @@ async fn a_file_that_is_removed_while_it_is_sent_arrives_whole_and_one_that_is_c
 }
 
 #[tokio::test]
-async fn an_active_client_who_does_not_listen_gets_425() {
-    let server = Server::serve().await;
-    let mut client = server.enter("127.0.0.1").await;
-    let closed = tests::place::free_port();
-    client.command(&format!("EPRT |1|127.0.0.1|{closed}|")).await.expect(200);
-    let mut reply = client.command("LIST").await;
-    if reply.code == 150 {
-        reply = client.reply().await;
-    }
-    reply.expect(425);
-    client.command("NOOP").await.expect(200);
-}
-
-#[tokio::test]
 async fn t_53_ten_thousand_noops_at_once_get_ten_thousand_answers_and_cost_no_memory() {
     const COUNT: usize = 10_000;
     let mut server = Server::serve().await;
