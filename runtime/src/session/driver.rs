@@ -1,8 +1,9 @@
 //! Drives the machine of one connection: bytes in, effects out, answers back.
 
-use std::future::{Future, pending, poll_fn};
-use std::net::{IpAddr, SocketAddr};
-use std::pin::Pin;
+mod answers;
+mod transfers;
+
+use std::future::{pending, poll_fn};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -10,23 +11,19 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tracing::debug;
 
+use self::transfers::{Done, Work};
 use super::control::{Control, Outbox, Turn};
-use super::counters::count;
 use super::house::House;
 use super::member::{Membership, TransferPlace};
-use super::moving::{self, Moving};
+use super::moving::Moving;
 use super::outcome::{Closing, Outcome};
 use super::registry::{Entry, Order};
 use super::ruling::{self, No};
-use super::transfer::{self, Opened, Way};
 use crate::config::settings::ListenTls;
-use crate::data::{Opener, Throttle, active_target};
+use crate::data::Opener;
 use crate::events::{Command, Kind, Occasion};
 use crate::ftp::command;
-use crate::ftp::effect::{
-    Answer, Effect, Ending, FileAnswer, FileError, FileQuestion, Input, Question, Ruled, Transfer, TransferEnd,
-    TransferKind,
-};
+use crate::ftp::effect::{Effect, Ending, Input, TransferEnd};
 use crate::ftp::line::{Line, LineFault, LineReader};
 use crate::ftp::machine::{Machine, MachineSettings};
 use crate::ftp::reply::Reply;
@@ -61,15 +58,6 @@ pub(super) struct Driver {
     moved: Instant,
     /// When the client last took bytes of its replies, or they began to wait.
     taken: Instant,
-}
-
-/// What is under way beside the control connection. Dropped, it is aborted.
-type Work = Pin<Box<dyn Future<Output = Done> + Send>>;
-
-enum Done {
-    Refused(No),
-    Opened(Result<Opened, FileError>),
-    Moved(TransferEnd),
 }
 
 enum Happened {
@@ -322,55 +310,6 @@ impl Driver {
         }
     }
 
-    async fn done(&mut self, done: Done) -> Result<(), Outcome> {
-        self.work = None;
-        self.active = Instant::now();
-        if !matches!(done, Done::Opened(Ok(_))) {
-            self.place = None;
-        }
-        self.moved = self.active;
-        match done {
-            Done::Opened(Ok(opened)) => self.ready(opened).await,
-            Done::Opened(Err(error)) => self.over(TransferEnd::File(error)).await,
-            Done::Moved(end) => self.over(end).await,
-            Done::Refused(No { text, close }) => {
-                self.moving = None;
-                self.feed(Input::TransferRefused { text, close }).await
-            }
-        }
-    }
-
-    /// A transfer has ended: the policies are told first, so that their bans hold before the client reads.
-    async fn over(&mut self, end: TransferEnd) -> Result<(), Outcome> {
-        Box::pin(self.tell_ended(end)).await;
-        self.feed(Input::TransferDone(end)).await
-    }
-
-    async fn tell_ended(&mut self, end: TransferEnd) {
-        if end == TransferEnd::Stalled {
-            self.tell_timeout(Wait::Stalled).await;
-        }
-        if let Some(moving) = self.moving.take() {
-            moving.ended(moving::result(end), self.house(), self.entry()).await;
-        }
-    }
-
-    /// The file is open: the machine says so, then the bytes move.
-    async fn ready(&mut self, opened: Opened) -> Result<(), Outcome> {
-        let Some(transfer) = self.moving.as_ref().map(|moving| &moving.transfer) else { return Ok(()) };
-        let ascii = transfer.ascii;
-        let (throttle, told) = (self.throttle(&transfer.what), self.house().handles.transfers.is_on());
-        let way = self.opener.take();
-        let way = way.and_then(|(opener, _)| Way::of(transfer, opener, self.keys.as_ref(), throttle, told));
-        let Some(way) = way else { return self.over(TransferEnd::NoConnection).await };
-        self.feed(Input::TransferReady { bytes: opened.bytes(ascii) }).await?;
-        if self.machine.transfer_running() {
-            let (house, entry) = (self.house().clone(), self.entry().clone());
-            self.work = Some(Box::pin(async move { Done::Moved(way.carry(opened, house, entry).await) }));
-        }
-        Ok(())
-    }
-
     async fn feed(&mut self, input: Input<'_>) -> Result<(), Outcome> {
         let effects = self.machine.on(input, Moment::now());
         self.carry_out(effects).await
@@ -413,16 +352,9 @@ impl Driver {
                     None
                 }
                 Effect::Transfer(transfer) => self.start(transfer),
-                Effect::AbortTransfer => {
-                    self.work = None;
-                    self.place = None;
-                    self.active = Instant::now();
-                    self.moved = self.active;
-                    Box::pin(self.tell_ended(TransferEnd::Aborted)).await;
-                    Some(Input::TransferDone(TransferEnd::Aborted))
-                }
+                Effect::AbortTransfer => Some(Box::pin(self.abort()).await),
                 Effect::End(ending) => {
-                    if let Some(limit) = limit_of(ending) {
+                    if let Some(limit) = ending.limit() {
                         Box::pin(ruling::limit_reached(self.house(), self.entry(), limit)).await;
                     }
                     return Err(ending.into());
@@ -438,113 +370,6 @@ impl Driver {
             }
         }
         Ok(())
-    }
-
-    fn start(&mut self, transfer: Transfer) -> Option<Input<'static>> {
-        let entry = self.entry();
-        entry.transfers.fetch_add(1, Ordering::Relaxed);
-        count(&self.house().counters().transfers);
-        let (Some(root), Some(_)) = (self.root.clone(), &self.opener) else {
-            return Some(Input::TransferDone(TransferEnd::NoConnection));
-        };
-        let (house, entry) = (self.house().clone(), self.entry().clone());
-        let taken = match &self.member {
-            Some(member) if !matches!(transfer.what, TransferKind::Listing { .. }) => Some(member.transfer()),
-            _ => None,
-        };
-        if let Some(None) = taken {
-            // Told in passing: the policies have all the time until the next try.
-            tokio::spawn(async move { ruling::limit_reached(&house, &entry, "user-transfers").await });
-            return Some(Input::TransferDone(TransferEnd::File(FileError::TooManyTransfers)));
-        }
-        self.place = taken.flatten();
-        let what = transfer.what.clone();
-        self.moving = Some(Moving::new(transfer, &entry));
-        self.work = Some(Box::pin(async move {
-            match Moving::permit(&what, &house, &entry).await {
-                Ok(()) => Done::Opened(transfer::open(&root, what).await),
-                Err(no) => Done::Refused(no),
-            }
-        }));
-        None
-    }
-
-    fn throttle(&self, what: &TransferKind) -> Throttle {
-        let (house, member) = (self.house(), self.member.as_ref());
-        match what {
-            TransferKind::Download { .. } | TransferKind::Listing { .. } => {
-                Throttle::of([member.and_then(|member| member.download()), house.download.clone()])
-            }
-            _ => Throttle::of([member.and_then(|member| member.upload()), house.upload.clone()]),
-        }
-    }
-
-    async fn answer(&mut self, question: Question) -> Option<Answer> {
-        let (house, entry) = (self.house().clone(), self.entry().clone());
-        Some(match question {
-            Question::Login { user, password } => Answer::Login(self.log_in(&user, password).await),
-            Question::Certificate { user } => Answer::Login(self.log_in_by_certificate(&user).await),
-            Question::UnknownCommand { verb, argument } => {
-                entry.unknown_commands.fetch_add(1, Ordering::Relaxed);
-                let kind = Kind::CommandUnknown(Command { verb, argument });
-                Answer::Ruled(ruled(ruling::permit(&house, &entry, kind).await))
-            }
-            Question::Mismatch(protocol) => {
-                let kind = Kind::ProtocolMismatch(protocol.to_owned());
-                Answer::Ruled(ruled(ruling::permit(&house, &entry, kind).await))
-            }
-            Question::File(question) => Answer::File(match self.root.clone() {
-                Some(root) => look_up(&root, question, &house, &entry).await,
-                None => Err(FileError::Denied),
-            }),
-            Question::Listen { extended } => {
-                // The old one first: its port may be the last.
-                self.opener = None;
-                Answer::Listening(self.listen(extended))
-            }
-            Question::Host(asked) => {
-                let at = entry.host();
-                let found = house.handles.hosts.asked(&asked, at, entry.arrival.local.ip());
-                // TLS has asked for a name already, and shown the certificate for it.
-                let bound = entry.tls.get().is_some_and(|facts| facts.server_name.is_some());
-                Answer::Host(found.filter(|host| !bound || *host == at).map(|host| {
-                    entry.move_to(host);
-                    self.place()
-                }))
-            }
-            Question::Active(address) => {
-                let target = active_target(address, entry.peer.ip());
-                if let Some(address) = target {
-                    let opener = Opener::Active { address, local: entry.arrival.own_ip() };
-                    self.opener = Some((opener, Instant::now()));
-                }
-                Answer::Active(target.is_some())
-            }
-        })
-    }
-
-    /// The address to tell in 227, where it is another than the listener's own: what the client dialled at
-    /// a balancer, or what the settings say for its network.
-    fn told_address(&self) -> Option<IpAddr> {
-        let (passive, entry) = (&self.house().settings.passive, self.entry());
-        if entry.arrival.through.is_some() {
-            return Some(entry.arrival.local.ip());
-        }
-        let near =
-            passive.address_for.iter().find(|(name, _)| entry.classes.iter().any(|class| class.as_str() == name));
-        let told = near.map_or(passive.address, |(_, address)| *address);
-        told.filter(|_| entry.arrival.local.is_ipv4())
-    }
-
-    fn listen(&mut self, extended: bool) -> Option<SocketAddr> {
-        let (house, entry) = (self.house(), self.entry());
-        let listener = house.ports.listen(entry.arrival.own_ip(), entry.peer.ip())?;
-        let mut address = listener.address();
-        if let Some(told) = self.told_address().filter(|_| !extended) {
-            address.set_ip(told);
-        }
-        self.opener = Some((Opener::Passive(listener), Instant::now()));
-        Some(address)
     }
 
     /// The login is granted.
@@ -564,38 +389,5 @@ async fn may_do(house: &House, entry: &Entry, line: Line<'_>) -> Result<(), No> 
             ruling::permit(house, entry, Kind::Command(command)).await
         }
         None => Ok(()),
-    }
-}
-
-/// The key under `[limits]` that an ending comes of.
-const fn limit_of(ending: Ending) -> Option<&'static str> {
-    match ending {
-        Ending::TooManyTries => Some("login-tries"),
-        Ending::TooManyUnknown => Some("unknown-commands"),
-        _ => None,
-    }
-}
-
-/// A hash takes its time, but not more than it may, and nobody who is to end waits for it.
-async fn look_up(root: &Root, question: FileQuestion, house: &House, entry: &Entry) -> Result<FileAnswer, FileError> {
-    if !matches!(question, FileQuestion::Hash(_)) {
-        return root.answer(question).await;
-    }
-    tokio::select! {
-        hashed = waits::within(&house.settings.timeouts, Wait::Hash, root.answer(question)) => {
-            hashed.unwrap_or(Err(FileError::TimedOut))
-        }
-        () = entry.changed.notified() => {
-            // It is told right behind this answer.
-            entry.changed.notify_one();
-            Err(FileError::TimedOut)
-        }
-    }
-}
-
-fn ruled(permitted: Result<(), No>) -> Ruled {
-    match permitted {
-        Ok(()) => Ruled::Proceed,
-        Err(No { text, close }) => Ruled::Refuse { text, close },
     }
 }

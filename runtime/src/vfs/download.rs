@@ -11,7 +11,7 @@ use super::VirtualPath;
 use super::disk::Handle;
 use super::entry;
 use super::fault::Fault;
-use super::root::{Inner, Pace, visible};
+use super::inner::{Inner, Pace, visible};
 use crate::ftp::effect::{EntryKind, FileError};
 use crate::waits::Wait;
 

@@ -11,7 +11,7 @@ use rustix::fs::{AtFlags, FileType, OFlags, RawDir, statat};
 use rustix::io::Errno;
 
 use super::fault::Fault;
-use super::root::{Inner, Pace, visible};
+use super::inner::{Inner, Pace, visible};
 use super::{VirtualPath, entry, upload};
 use crate::ftp::effect::{Entry, FileError};
 use crate::waits::Wait;

@@ -17,6 +17,7 @@ mod fault;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzz;
 mod hash;
+mod inner;
 mod leftover;
 pub mod listing;
 pub mod path;
