@@ -73,6 +73,45 @@ async fn s_57_a_policy_that_floods_is_bounded_and_nobody_waits_for_it() {
 }
 
 #[tokio::test]
+async fn s_57_a_policy_that_floods_the_store_is_stopped_at_its_quota_and_others_have_their_own() {
+    let pool = Cluster::with(1, |_, config| {
+        config.set("policies.deadline", "5s");
+        let bounds = "cpu = '2s', wall = '4s', host-calls = 10000, store-operations = 100, suspend-after = 1000";
+        hostile(config, "slow", &format!("bounds = {{ {bounds} }}"));
+        config.policy("name = 'brute-force'\nsource = 'builtin:brute-force'");
+    })
+    .await;
+    let server = pool.node(0);
+    let (started, before) = (Instant::now(), pool.memcached.statistic("cmd_get").await);
+    for _ in 0..10 {
+        still_serves(server, "slow").await;
+    }
+    let tries = server.guess_until_banned("127.0.0.4", 7).await;
+    assert!(tries >= 5, "the policy behind it banned after {tries}");
+    let reached = pool.memcached.statistic("cmd_get").await - before;
+    let allowed = 100 * (started.elapsed().as_secs() + 2);
+    let row = row(server, "hostile").await;
+    let used = |figure: &str| row["used"][figure].as_u64().expect("a figure");
+    assert!(used("store_refused") > 100_000, "{row}");
+    assert!(used("store_operations") <= allowed, "{row}");
+    // What the server itself asks: bans of those who come, the journal, what is counted of failed logins.
+    assert!(reached <= allowed + 1000, "{reached} of {allowed} and what is the server's own");
+    let told = server.logged("the quota", |line| line.message().starts_with("policy.store-refused")).await;
+    assert_eq!((told.text("policy"), told.text("quota")), ("hostile", "bounds.store-operations"), "{}", told.raw);
+    let listed = server.admin(&["policy", "list"]).await.good().out;
+    assert!(listed.contains("hostile: quota: ") && !listed.contains("brute-force: quota: "), "{listed}");
+}
+
+#[tokio::test]
+async fn s_57_a_policy_sees_that_it_is_over_its_quota() {
+    let server = with("bad-keys", "bounds = { cpu = '1s', wall = '2s', store-operations = 5 }").await;
+    drop(server.welcome(SOMEBODY).await);
+    let line = server.logged("what the policy was told", |line| line.raw.contains("over the quota")).await;
+    assert!(line.text("alert").contains("bounds.store-operations"), "{}", line.raw);
+    assert_eq!(row(&server, "hostile").await["failures"], 0, "an answer is no failure");
+}
+
+#[tokio::test]
 async fn s_39_keys_and_values_of_a_policy_reach_memcached_checked_or_not_at_all() {
     for mode in ["bad-keys", "long-key", "huge-key", "huge-value", "store-times"] {
         let pool = Cluster::with(1, |_, config| hostile(config, mode, "on-error = 'pass'")).await;

@@ -56,7 +56,16 @@ pub fn rows(policies: &[PolicyStatus]) -> String {
     let mut text = table::table(head, policies.iter().map(cells));
     for row in policies {
         let reload = row.last_reload.as_ref().and_then(|last| last.error.as_ref());
-        let told = [("last error", &row.last_error), ("kept", &row.rolled_back), ("not reloaded", &reload.cloned())];
+        let refused = (row.used.store_refused > 0).then(|| {
+            let quota = "`bounds.store-operations` or `bounds.store-bytes`";
+            format!("{} calls of the store refused, over {quota}", row.used.store_refused)
+        });
+        let told = [
+            ("last error", &row.last_error),
+            ("quota", &refused),
+            ("kept", &row.rolled_back),
+            ("not reloaded", &reload.cloned()),
+        ];
         for (what, why) in told.map(|(what, why)| (what, why.clone())) {
             if let Some(why) = why {
                 // Writing to a string cannot fail.

@@ -630,6 +630,8 @@ fn bounds(at: &mut Section<'_, '_>) -> Bounds {
         transfer_bytes: at.size("transfer-bytes", KIB..=16 * MIB),
         key_bytes: at.size("key-bytes", 1..=1024),
         value_bytes: at.size("value-bytes", 1..=MIB),
+        store_operations: at.count("store-operations", 1..=10_000_000),
+        store_bytes: at.size("store-bytes", KIB..=1024 * 1024 * MIB),
         log_lines: at.count("log-lines", 0..=10_000),
         metric_series: at.count("metric-series", 0..=10_000),
         suspend_after: at.count("suspend-after", 1..=1000),

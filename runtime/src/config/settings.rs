@@ -635,6 +635,10 @@ pub struct Bounds {
     pub key_bytes: usize,
     /// Bytes of a value.
     pub value_bytes: usize,
+    /// Operations of the store a second.
+    pub store_operations: u64,
+    /// Bytes of keys and values a second, written and read.
+    pub store_bytes: u64,
     /// Log lines a second.
     pub log_lines: u32,
     /// Counters of its own in the server's metrics.

@@ -18,6 +18,8 @@ pub(super) enum EntryError {
     Unavailable,
     TooLarge,
     NotACounter,
+    /// Over a quota of the policy: the key path of it.
+    OverQuota(&'static str),
     Other(String),
 }
 
@@ -28,6 +30,7 @@ impl EntryError {
             EntryError::Unavailable => "unavailable",
             EntryError::TooLarge => "too large",
             EntryError::NotACounter => "not a counter",
+            EntryError::OverQuota(_) => "over the quota",
             EntryError::Other(why) => why,
         }
     }

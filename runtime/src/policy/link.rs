@@ -282,7 +282,7 @@ impl Link {
             suspended: self.health.is_suspended(),
             probation: self.probation.left(),
             busy: self.settings.bounds.at_once.saturating_sub(self.permits.available_permits()),
-            used: self.used.read(&self.settings.bounds, self.offer.dropped_lines()),
+            used: self.used.read(&self.settings.bounds, self.offer.quota.spent(), self.offer.dropped_lines()),
             last_error: self.tally.last_failure(),
             rolled_back: None,
             last_reload: None,

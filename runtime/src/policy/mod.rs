@@ -24,6 +24,7 @@ pub mod load;
 pub mod nested;
 mod offer;
 mod probation;
+mod quota;
 pub mod reload;
 pub mod ruling;
 mod series;

@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
-use super::entries::Entries;
+use super::entries::{Entries, EntryError};
+use super::quota::{Cost, Quota};
 use super::series::Series;
 use super::trace::Trace;
 use super::wasi::Surroundings;
@@ -35,6 +36,7 @@ pub struct Deps {
 pub(super) struct Offer {
     pub(super) name: String,
     pub(super) entries: Entries,
+    pub(super) quota: Quota,
     pub(super) bans: FindBan,
     pub(super) networks: Arc<Networks>,
     has_clock: bool,
@@ -53,6 +55,7 @@ impl Offer {
                 key_bytes: settings.bounds.key_bytes,
                 value_bytes: settings.bounds.value_bytes,
             },
+            quota: Quota::new(&settings.bounds),
             bans: deps.bans.clone(),
             networks: deps.networks.clone(),
             has_clock: settings.grants.contains(&Grant::Clock),
@@ -64,6 +67,19 @@ impl Offer {
     /// Lines that were dropped since the policy was loaded.
     pub(super) fn dropped_lines(&self) -> u64 {
         self.lines.lock().dropped_ever
+    }
+
+    /// May so much be asked of the store now? Refusals are told now and then.
+    ///
+    /// # Errors
+    /// `OverQuota`.
+    pub(super) fn may_ask(&self, cost: Cost, now: Moment) -> Result<(), EntryError> {
+        self.quota.take(cost, now).map_err(|(over, tell)| {
+            if let (Some(times), EntryError::OverQuota(quota)) = (tell, &over) {
+                tracing::warn!(policy = %self.name, times, quota, "policy.store-refused: it asks too much of the store");
+            }
+            over
+        })
     }
 
     /// May one more line be written now? Lines that were dropped before are told first, in one line.

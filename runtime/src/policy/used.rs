@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use serde::{Deserialize, Serialize};
 
 use super::limits::Guest;
+use super::quota::Spent;
 use crate::config::settings::Bounds;
 
 /// The most that one call has used so far.
@@ -34,6 +35,21 @@ pub struct Figures {
     pub cpu_max_millis: u64,
     /// Milliseconds that one call may last: `bounds.wall`.
     pub wall_max_millis: u64,
+    /// Operations of the store since it was loaded.
+    #[serde(default)]
+    pub store_operations: u64,
+    /// Of these, what a second may have: `bounds.store-operations`.
+    #[serde(default)]
+    pub store_operations_max: u64,
+    /// Bytes of keys and values, written and read, since it was loaded.
+    #[serde(default)]
+    pub store_bytes: u64,
+    /// Of these, what a second may have: `bounds.store-bytes`.
+    #[serde(default)]
+    pub store_bytes_max: u64,
+    /// Calls of the store that were refused, over one of the two.
+    #[serde(default)]
+    pub store_refused: u64,
     /// Lines for the log that were dropped, over `bounds.log-lines`.
     pub log_lines_dropped: u64,
 }
@@ -54,7 +70,7 @@ impl Used {
         }
     }
 
-    pub(super) fn read(&self, bounds: &Bounds, log_lines_dropped: u64) -> Figures {
+    pub(super) fn read(&self, bounds: &Bounds, store: Spent, log_lines_dropped: u64) -> Figures {
         let millis = |span: std::time::Duration| u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
         Figures {
             memory: self.memory.load(Relaxed),
@@ -65,6 +81,11 @@ impl Used {
             host_calls_max: bounds.host_calls.into(),
             cpu_max_millis: millis(bounds.cpu),
             wall_max_millis: millis(bounds.wall),
+            store_operations: store.operations,
+            store_operations_max: bounds.store_operations,
+            store_bytes: store.bytes,
+            store_bytes_max: bounds.store_bytes,
+            store_refused: store.refused,
             log_lines_dropped,
         }
     }

@@ -52,7 +52,15 @@ impl Stage {
         settings.timeouts.ruling = Duration::from_secs(60);
         for policy in &mut settings.chain {
             let wide = Duration::from_secs(10);
-            policy.bounds = Bounds { cpu: wide, wall: wide, suspend_after: u32::MAX, ..policy.bounds.clone() };
+            policy.bounds = Bounds {
+                cpu: wide,
+                wall: wide,
+                suspend_after: u32::MAX,
+                // A recording may hold the events of many nodes, each with a quota of its own.
+                store_operations: u64::MAX,
+                store_bytes: u64::MAX,
+                ..policy.bounds.clone()
+            };
         }
         let clock = Arc::new(AtomicU64::new(0));
         let time = Arc::clone(&clock);

@@ -6,10 +6,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use portcullis::events::Kind;
+use portcullis::moment::Moment;
 use portcullis::policy::{Decision, Deps, Engine, Policies, Ruling};
 use portcullis::store::{Key, StoreError, Swap, Versioned};
 
-use super::fixture::{deps, event, hostile, load, row, settings};
+use super::fixture::{NOW, deps, event, hostile, load, row, settings};
 
 /// The words of the failure that a mode ends in.
 async fn failure_of(mode: &str, more: &str) -> String {
@@ -58,6 +59,35 @@ async fn w_07_host_calls_are_counted() {
         let error = failure_of(mode, "bounds = { cpu = '1s' }").await;
         assert!(error.contains("host-calls"), "{mode}: {error}");
     }
+}
+
+#[tokio::test]
+async fn w_07_a_flood_of_store_calls_ends_at_the_quota_and_the_policy_is_told() {
+    let bounds = "cpu = '2s', wall = '5s', host-calls = 10000, store-operations = 50, suspend-after = 1000";
+    let policies = load(&format!("policies.deadline = '5s'\n{}", hostile("slow", &format!("bounds = {{ {bounds} }}")))).await;
+    for _ in 0..2 {
+        policies.decide(&event(Kind::Connect)).await;
+    }
+    let used = row(&policies).used;
+    assert_eq!((used.store_operations, used.store_operations_max), (50, 50), "both decisions are of one moment");
+    assert_eq!(used.store_refused, 19_950);
+    // A second later there is as much again.
+    let mut later = event(Kind::Connect);
+    later.at = Moment::from_millis(NOW + 1000);
+    policies.decide(&later).await;
+    assert_eq!(row(&policies).used.store_operations, 100);
+}
+
+#[tokio::test]
+async fn w_07_bytes_of_the_store_have_a_quota_as_well() {
+    let policies = load(&hostile("store-times", "bounds = { cpu = '1s', store-bytes = '1 KiB' }")).await;
+    let bytes = "for-ever".len() as u64 + 1;
+    for _ in 0..200 {
+        policies.decide(&event(Kind::Connect)).await;
+    }
+    let used = row(&policies).used;
+    assert_eq!(used.store_bytes, 1024 / bytes * bytes, "{used:?}");
+    assert_eq!(used.store_operations + used.store_refused, 200);
 }
 
 #[tokio::test]
