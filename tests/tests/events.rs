@@ -1,11 +1,13 @@
 //! Each kind of event: provoked by a real client, seen with its facts by a policy that records.
 
 use serde_json::json;
+use tests::authority::Authority;
 use tests::client::DataTls;
 use tests::config::USER;
 use tests::deadline::{self, SOON};
 use tests::recorder::{count, events, recording, seen};
 use tests::server::{Door, Server};
+use tests::tls;
 
 const CLIENT: &str = "127.0.0.2";
 const OTHER: &str = "127.0.0.3";
@@ -92,6 +94,35 @@ async fn a_failed_login_is_told_with_its_cause_and_a_tag_that_repeats() {
         .collect();
     assert_eq!(tags[0], tags[1]);
     assert_ne!((&tags[1], &tags[2]), (&tags[2], &tags[3]));
+}
+
+#[tokio::test]
+async fn a_refused_anonymous_password_and_a_refused_certificate_are_told_as_such() {
+    let folder = tempfile::TempDir::new().expect("a folder");
+    let authority = Authority::new(folder.path(), "clients");
+    let text = |path: &std::path::Path| path.to_string_lossy().into_owned();
+    let server = recording(&[], |config| {
+        config
+            .set("users.anonymous.enabled", true)
+            .set("users.anonymous.home", text(folder.path()))
+            .set("users.anonymous.refused-passwords", vec!["*@spam.example"])
+            .set("tls.client-certificates", "optional")
+            .set("tls.client-authorities", text(&authority.certificate))
+            .set("tls.client-names", true);
+    })
+    .await;
+    server.try_login(CLIENT, "anonymous", "me@spam.example").await.expect("an answer").expect(530);
+    let event = seen(&server, "login-failed", "anonymous").await;
+    assert_eq!((&event["detail"][0], &event["user"]), (&json!("anonymous-refused"), &json!("anonymous")), "{event}");
+
+    // A good certificate of somebody whom this server does not know.
+    let own = tls::certified(&server.ready().certificate, tls::TLS_ANY, &authority.issue("mallory"));
+    let mut client = server.welcome(OTHER).await;
+    client.upgrade(&own).await;
+    client.command("USER mallory").await.expect(530);
+    let event = seen(&server, "login-failed", "mallory").await;
+    assert_eq!(event["detail"][0], "certificate-refused", "{event}");
+    assert!(event["tls"][6].as_str().is_some_and(|digest| digest.len() == 64), "{event}");
 }
 
 #[tokio::test]
