@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use criterion::{Criterion, criterion_group, criterion_main};
 use portcullis::config::{self, Settings};
-use portcullis::events::{Cause, Event, Facts, Kind, LoginFailure, SessionFacts, TlsFacts};
+use portcullis::events::{Cause, Event, Kind, LoginFailure, TlsFacts};
 use portcullis::moment::Moment;
 use portcullis::net::Networks;
 use portcullis::policy::{Deps, Engine, KeyPolicy, Policies};
@@ -61,39 +61,18 @@ async fn loaded(settings: &Settings, keys: bool) -> (Arc<Policies>, Duration) {
 }
 
 fn event(kind: Kind) -> Event {
-    let at = Moment::from_millis(1_700_000_000_000);
-    Event {
-        at,
-        facts: Facts {
-            site: "home".into(),
-            node: "node-a".into(),
-            server: "ftp.example.org".into(),
-            connection: 4711,
-            peer: "192.0.2.7:40000".parse().expect("address"),
-            local: "198.51.100.1:21".parse().expect("address"),
-            classes: vec!["internet".into()],
-            user: Some("alice".into()),
-            logged_in: false,
-            session: SessionFacts {
-                started: at,
-                commands: 3,
-                unknown_commands: 0,
-                failed_logins: 1,
-                transfers: 0,
-                bytes_in: 0,
-                bytes_out: 0,
-            },
-            tls: Some(TlsFacts {
-                version: "1.3".into(),
-                cipher: "TLS13_AES_256_GCM_SHA384".into(),
-                server_name: Some("ftp.example.org".into()),
-                ..TlsFacts::default()
-            }),
-            history: None,
-            store_degraded: false,
-        },
-        kind,
-    }
+    let peer = ([192, 0, 2, 7], 40_000).into();
+    let mut event = Event::ordinary(kind, peer, Moment::from_millis(1_700_000_000_000));
+    event.facts.server = "ftp.example.org".into();
+    event.facts.classes = vec!["internet".into()];
+    event.facts.user = Some("alice".into());
+    event.facts.tls = Some(TlsFacts {
+        version: "1.3".into(),
+        cipher: "TLS13_AES_256_GCM_SHA384".into(),
+        server_name: Some("ftp.example.org".into()),
+        ..TlsFacts::default()
+    });
+    event
 }
 
 fn failed(cause: Cause) -> Event {

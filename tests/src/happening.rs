@@ -1,6 +1,7 @@
 //! Events of a scenario: one line of it may stand for several.
 
-use portcullis::events::{Cause, Event, Facts, Kind, LoginFailure, SessionFacts};
+use portcullis::events::{Cause, Event, History, Kind, LoginFailure};
+use portcullis::moment::Moment;
 use serde::Deserialize;
 
 /// Where it all plays.
@@ -22,6 +23,11 @@ pub(crate) struct Happening {
     times: Option<usize>,
     #[serde(default)]
     store_degraded: bool,
+    /// Users who succeeded from its network today.
+    good_users: Option<u32>,
+    /// Whether this user has succeeded from its network before.
+    #[serde(default)]
+    known: bool,
 }
 
 impl Happening {
@@ -62,32 +68,24 @@ impl Happening {
         })
     }
 
-    pub(crate) fn at(&self, now: portcullis::moment::Moment, (kind, user): (Kind, Option<String>)) -> Event {
-        let session = SessionFacts {
-            started: now,
-            commands: 0,
-            unknown_commands: 0,
-            failed_logins: 0,
-            transfers: 0,
-            bytes_in: 0,
-            bytes_out: 0,
-        };
-        let facts = Facts {
-            site: SITE.into(),
-            node: "a".into(),
-            server: "main".into(),
-            connection: 1,
-            peer: (self.peer, 40_000).into(),
-            local: ([198, 51, 100, 1], 21).into(),
-            classes: Vec::new(),
-            user,
-            logged_in: matches!(kind, Kind::LoginSucceeded),
-            session,
-            tls: None,
-            history: None,
-            store_degraded: self.store_degraded,
-        };
-        Event { at: now, facts, kind }
+    /// Where one of the two is told, for the policies that ask for it.
+    fn history(&self, now: Moment) -> Option<History> {
+        let told = self.known || self.good_users.is_some();
+        told.then(|| History {
+            last_success: self.known.then_some(now),
+            good_users: self.good_users.unwrap_or_default(),
+            earlier_bans: 0,
+        })
+    }
+
+    pub(crate) fn at(&self, now: Moment, (kind, user): (Kind, Option<String>)) -> Event {
+        let mut event = Event::ordinary(kind, (self.peer, 40_000).into(), now);
+        event.facts.site = SITE.into();
+        event.facts.logged_in = matches!(event.kind, Kind::LoginSucceeded);
+        event.facts.user = user;
+        event.facts.history = self.history(now);
+        event.facts.store_degraded = self.store_degraded;
+        event
     }
 }
 
@@ -103,6 +101,8 @@ pub fn event(kind: Kind, peer: std::net::IpAddr, user: Option<&str>) -> Event {
         detail: None,
         times: None,
         store_degraded: false,
+        good_users: None,
+        known: false,
     };
-    happening.at(portcullis::moment::Moment::from_millis(1_700_000_000_000), (kind, user.map(str::to_owned)))
+    happening.at(Moment::from_millis(1_700_000_000_000), (kind, user.map(str::to_owned)))
 }

@@ -6,6 +6,7 @@
 pub mod event;
 pub mod label;
 pub mod occasion;
+mod ordinary;
 pub mod recent;
 
 pub use event::{

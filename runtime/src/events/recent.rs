@@ -153,41 +153,16 @@ fn network(ip: IpAddr) -> IpAddr {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::events::{Cause, Facts, Label, LoginFailure, SessionFacts};
+    use crate::events::{Cause, LoginFailure};
 
     fn recent(per_address: usize, addresses: usize) -> Recent {
         Recent { per_address, addresses, memory: Mutex::default() }
     }
 
     fn event(peer: &str, millis: u64, kind: Kind) -> Event {
-        let label = Label::from("x");
-        Event {
-            at: Moment::from_millis(millis),
-            facts: Facts {
-                site: label.clone(),
-                node: label.clone(),
-                server: label,
-                connection: millis,
-                peer: peer.parse().expect("address"),
-                local: "127.0.0.1:21".parse().expect("address"),
-                classes: Vec::new(),
-                user: Some("alice".into()),
-                logged_in: false,
-                session: SessionFacts {
-                    started: Moment::from_millis(millis),
-                    commands: 0,
-                    unknown_commands: 0,
-                    failed_logins: 0,
-                    transfers: 0,
-                    bytes_in: 0,
-                    bytes_out: 0,
-                },
-                tls: None,
-                history: None,
-                store_degraded: false,
-            },
-            kind,
-        }
+        let mut event = Event::ordinary(kind, peer.parse().expect("address"), Moment::from_millis(millis));
+        event.facts.user = Some("alice".into());
+        event
     }
 
     fn failed(peer: &str, millis: u64) -> Event {

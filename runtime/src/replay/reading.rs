@@ -186,38 +186,14 @@ impl Tape {
 #[cfg(test)]
 pub(in crate::replay) mod tests {
     use super::*;
-    use crate::events::{Facts, Kind, Label, SessionFacts};
+    use crate::events::Kind;
     use crate::moment::Moment;
 
-    /// An event of an ordinary client.
+    /// Of a connection of its own.
     pub(in crate::replay) fn event(peer: &str, millis: u64, kind: Kind) -> Event {
-        let at = Moment::from_millis(millis);
-        let label = Label::from("x");
-        let session = SessionFacts {
-            started: at,
-            commands: 0,
-            unknown_commands: 0,
-            failed_logins: 0,
-            transfers: 0,
-            bytes_in: 0,
-            bytes_out: 0,
-        };
-        let facts = Facts {
-            site: label.clone(),
-            node: label.clone(),
-            server: label,
-            connection: millis,
-            peer: peer.parse().expect("address"),
-            local: "127.0.0.1:21".parse().expect("address"),
-            classes: Vec::new(),
-            user: None,
-            logged_in: false,
-            session,
-            tls: None,
-            history: None,
-            store_degraded: false,
-        };
-        Event { at, facts, kind }
+        let mut event = Event::ordinary(kind, peer.parse().expect("address"), Moment::from_millis(millis));
+        event.facts.connection = millis;
+        event
     }
 
     fn header(version: u32) -> Header {

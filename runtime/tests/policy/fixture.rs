@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use portcullis::config::{self, Settings};
-use portcullis::events::{Cause, Event, Facts, Kind, LoginFailure, SessionFacts};
+use portcullis::events::{Cause, Event, Kind, LoginFailure};
 use portcullis::moment::Moment;
 use portcullis::net::Networks;
 use portcullis::policy::{Deps, Engine, LoadError, Policies, PolicyStatus};
@@ -78,34 +78,9 @@ pub async fn load(text: &str) -> Arc<Policies> {
 
 /// An event of a client at 192.0.2.7.
 pub fn event(kind: Kind) -> Event {
-    let at = Moment::from_millis(NOW);
-    Event {
-        at,
-        facts: Facts {
-            site: "home".into(),
-            node: "a".into(),
-            server: "main".into(),
-            connection: 7,
-            peer: "192.0.2.7:40000".parse().expect("address"),
-            local: "198.51.100.1:21".parse().expect("address"),
-            classes: Vec::new(),
-            user: Some("alice".into()),
-            logged_in: false,
-            session: SessionFacts {
-                started: at,
-                commands: 3,
-                unknown_commands: 0,
-                failed_logins: 1,
-                transfers: 0,
-                bytes_in: 0,
-                bytes_out: 0,
-            },
-            tls: None,
-            history: None,
-            store_degraded: false,
-        },
-        kind,
-    }
+    let mut event = Event::ordinary(kind, ([192, 0, 2, 7], 40_000).into(), Moment::from_millis(NOW));
+    event.facts.user = Some("alice".into());
+    event
 }
 
 /// A wrong password, told apart by its tag.
