@@ -216,6 +216,34 @@ async fn a_failure_refuses_where_the_operator_wants_that() {
 }
 
 #[tokio::test]
+async fn f_23_memory_ends_for_the_guest_alone_and_a_node_that_is_killed_is_back_with_its_bans() {
+    let bounds = "bounds = { cpu = '2s', wall = '4s', memory = '32 MiB', suspend-after = 1000 }";
+    let mut server = with("grow-memory", bounds).await;
+    still_serves(&server, "grow-memory").await;
+    let before = server.process().peak_kib();
+    for _ in 0..10 {
+        still_serves(&server, "grow-memory").await;
+    }
+    let (peak, told) = (server.process().peak_kib(), row(&server, "hostile").await);
+    // Kept, each of so many decisions' 32 MiB would make four times as much; logins take some too, for hashes.
+    assert!(told["failures"].as_u64() > Some(24), "{told}");
+    assert!(peak < before + 192 * 1024, "from {before} KiB to {peak} KiB");
+    assert!(told["last_error"].as_str().is_some_and(|error| error.contains("trapped")), "{told}");
+
+    server.admin(&["bans", "add", SOMEBODY, "--for", "1h", "--reason", "test"]).await.good();
+    let mut shortest = Duration::MAX;
+    for _ in 0..3 {
+        // As the kernel does where memory has run out for all.
+        server.kill();
+        let killed = Instant::now();
+        server.start().await;
+        server.assert_refused(SOMEBODY).await;
+        shortest = shortest.min(killed.elapsed());
+    }
+    assert!(shortest < Duration::from_secs(2), "back after {shortest:?}");
+}
+
+#[tokio::test]
 async fn f_20_a_policy_that_fails_for_ever_is_suspended_and_costs_nothing_then() {
     let server = Server::serve_with(|config| {
         hostile(config, "loop", "on-error = 'pass'\nbounds = { suspend-after = 3, suspend-for = '1h' }");

@@ -92,7 +92,7 @@ async fn w_21_w_22_a_file_that_is_touched_a_thousand_times_broken_and_removed_st
 }
 
 #[tokio::test]
-async fn w_25_compiled_code_that_was_tampered_with_is_compiled_anew() {
+async fn s_64_w_25_compiled_code_that_was_tampered_with_is_compiled_anew() {
     let mut server = guarded("refuse").await;
     let folder = server.state().join("compiled");
     let compiled = || -> Vec<_> {

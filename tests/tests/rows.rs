@@ -25,9 +25,6 @@ const S_OPEN: &[(u8, &str)] = &[
     (24, "a scenario of the policy brute-force holds it: spraying.toml"),
     (32, "policies: a ban from behind a NAT"),
     (33, "policies: a user who is guessed at from everywhere"),
-    (58, "policies: a deadline in a pending host call"),
-    (64, "policies: a compiled cache that was replaced"),
-    (65, "policies: features of the engine that stay off"),
     (75, "the pool: a node with a stolen key"),
     (80, "hardening of the process"),
     (81, "hardening: a start as root"),
@@ -39,13 +36,8 @@ const S_OPEN: &[(u8, &str)] = &[
 ];
 
 /// As [`S_OPEN`], for faults.
-const F_OPEN: &[(u8, &str)] = &[
-    (21, "policies: all instances busy"),
-    (23, "policies: the memory limit of the node"),
-    (26, "the pool: a split"),
-    (30, "the pool: a node that was paused"),
-    (31, "the pool: mixed versions"),
-];
+const F_OPEN: &[(u8, &str)] =
+    &[(26, "the pool: a split"), (30, "the pool: a node that was paused"), (31, "the pool: mixed versions")];
 
 /// What is shared with other servers and other nodes: rows of mod_ban, mod_memcache and mod_tls_memcache.
 const P_FIRST: u8 = 24;

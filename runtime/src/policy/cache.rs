@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn w_25_a_file_with_any_byte_changed_cut_or_of_another_server_is_compiled_anew() {
+    fn s_64_w_25_a_file_with_any_byte_changed_cut_or_of_another_server_is_compiled_anew() {
         let state = tempfile::tempdir().expect("folder");
         let (engine, cache, file) = kept(state.path());
         let whole = fs::read(&file).expect("bytes");
@@ -253,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn w_25_a_folder_that_others_may_write_and_links_are_not_used() {
+    fn s_64_w_25_a_folder_that_others_may_write_and_links_are_not_used() {
         let state = tempfile::tempdir().expect("folder");
         let (engine, cache, file) = kept(state.path());
         let aside = state.path().join("aside");

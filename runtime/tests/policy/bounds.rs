@@ -64,7 +64,8 @@ async fn w_07_host_calls_are_counted() {
 #[tokio::test]
 async fn w_07_a_flood_of_store_calls_ends_at_the_quota_and_the_policy_is_told() {
     let bounds = "cpu = '2s', wall = '5s', host-calls = 10000, store-operations = 50, suspend-after = 1000";
-    let policies = load(&format!("policies.deadline = '5s'\n{}", hostile("slow", &format!("bounds = {{ {bounds} }}")))).await;
+    let policies =
+        load(&format!("policies.deadline = '5s'\n{}", hostile("slow", &format!("bounds = {{ {bounds} }}")))).await;
     for _ in 0..2 {
         policies.decide(&event(Kind::Connect)).await;
     }
@@ -148,6 +149,34 @@ async fn w_11_more_decisions_than_instances_wait_for_their_turn() {
         assert!(matches!(answer.await.expect("task").decision, Decision::Refuse { .. }));
     }
     assert_eq!(row(&policies).failures, 0);
+}
+
+#[tokio::test]
+async fn f_21_where_all_instances_are_busy_the_rest_wait_to_the_deadline_and_are_answered_as_configured() {
+    const DEADLINE: Duration = Duration::from_secs(3);
+    for (on_error, refused) in [("refuse", true), ("pass", false)] {
+        let bounds = "at-once = 1, cpu = '5s', wall = '1s', suspend-after = 1000";
+        let text = hostile("loop", &format!("on-error = '{on_error}'\nbounds = {{ {bounds} }}"));
+        let policies = load(&format!("policies.deadline = '3s'\n{text}")).await;
+        let started = Instant::now();
+        let asked: Vec<_> = (0..8)
+            .map(|_| {
+                let policies = policies.clone();
+                tokio::spawn(async move { (policies.decide(&event(Kind::Connect)).await, started.elapsed()) })
+            })
+            .collect();
+        let mut waited = Duration::ZERO;
+        for answer in asked {
+            let (ruling, after) = answer.await.expect("a task");
+            assert_eq!(matches!(ruling.decision, Decision::Refuse { .. }), refused, "{ruling:?}");
+            assert!(after < DEADLINE + Duration::from_secs(2), "{after:?}");
+            waited = waited.max(after);
+        }
+        assert!(waited >= DEADLINE / 2, "they wait for their turn: {waited:?}");
+        let row = row(&policies);
+        assert!((1..8).contains(&row.calls), "not all had an instance: {row:?}");
+        assert!(row.last_error.is_some_and(|error| error.contains("bounds.")), "it is told which bound");
+    }
 }
 
 #[tokio::test]
@@ -250,7 +279,7 @@ async fn sleep() -> StoreError {
 }
 
 #[tokio::test]
-async fn w_07_w_10_a_store_that_sleeps_holds_nobody_and_every_slot_comes_back() {
+async fn s_58_w_07_w_10_a_store_that_sleeps_holds_nobody_and_every_slot_comes_back() {
     for instance in ["'fresh'", "{ warm = 100 }"] {
         let text =
             hostile("slow", &format!("instance = {instance}\nbounds = {{ wall = '200ms', suspend-after = 1000 }}"));

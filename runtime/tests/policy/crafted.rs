@@ -112,6 +112,39 @@ async fn w_15_more_parts_than_any_toolchain_makes_are_refused_by_number() {
 }
 
 #[tokio::test]
+async fn s_65_features_that_the_contract_does_not_need_are_off() {
+    for (feature, module) in [
+        ("shared memory", "(memory 1 1 shared)"),
+        ("atomics", "(memory 1) (func (drop (i32.atomic.load (i32.const 0))))"),
+        ("64-bit memory", "(memory i64 1)"),
+        ("64-bit tables", "(table i64 1 funcref)"),
+        ("garbage collection", "(type (struct (field i32))) (func (param (ref null 0)))"),
+        ("exceptions", "(tag (param i32)) (func (throw 0 (i32.const 1)))"),
+        ("stack switching", "(type $f (func)) (type $c (cont $f)) (func (param (ref null $c)))"),
+        ("custom page sizes", "(memory 1 (pagesize 1))"),
+        ("wide arithmetic", "(func (param i64 i64) (result i64 i64) (i64.mul_wide_u (local.get 0) (local.get 1)))"),
+    ] {
+        let fault = fault_of(&with_module(module)).await;
+        assert!(matches!(fault, LoadFault::Refused(_)), "{feature}: {fault}");
+    }
+    // The component model's own streams.
+    for feature in ["(component (type (stream u8)))", "(component (type (future u8)))"] {
+        let fault = fault_of(feature).await;
+        assert!(matches!(fault, LoadFault::Refused(_)), "{feature}: {fault}");
+    }
+}
+
+#[test]
+fn s_65_the_engine_is_built_without_what_the_contract_does_not_need() {
+    let manifest = include_str!("../../../Cargo.toml");
+    let line = manifest.lines().find(|line| line.starts_with("wasmtime = ")).expect("the engine's line");
+    assert!(line.contains("default-features = false"), "{line}");
+    for feature in ["winch", "threads", "gc", "stack-switching", "component-model-async", "all-arch", "parallel"] {
+        assert!(!line.contains(&format!("\"{feature}")), "{feature} is on");
+    }
+}
+
+#[tokio::test]
 async fn w_15_a_file_over_the_bound_is_not_read_to_its_end() {
     let mut bytes = b"\0asm\x0d\0\x01\0".to_vec();
     bytes.resize(100 << 20, 0);
