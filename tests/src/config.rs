@@ -27,7 +27,7 @@ impl Config {
     pub fn in_folder(folder: &Path, password_hash: &str) -> Config {
         let root = folder.join("root");
         fs::create_dir_all(&root).expect("the root can be made");
-        let users = write_user(folder, password_hash);
+        let users = write_users(folder, &[USER], password_hash);
 
         let mut config = Config { table: Table::new() };
         config
@@ -96,15 +96,18 @@ impl Config {
     }
 }
 
-/// The file of users, with one that has this hash.
-fn write_user(folder: &Path, password_hash: &str) -> PathBuf {
+/// The file of users, who all have this hash and one home.
+fn write_users(folder: &Path, names: &[&str], password_hash: &str) -> PathBuf {
     let users = folder.join("users.toml");
-    let mut user = Table::new();
-    user.insert("name".into(), USER.into());
-    user.insert("password".into(), password_hash.into());
-    user.insert("home".into(), text(&folder.join("root")));
+    let user = |name: &&str| {
+        let mut user = Table::new();
+        user.insert("name".into(), (*name).into());
+        user.insert("password".into(), password_hash.into());
+        user.insert("home".into(), text(&folder.join("root")));
+        Value::Table(user)
+    };
     let mut file = Table::new();
-    file.insert("user".into(), Value::Array(vec![Value::Table(user)]));
+    file.insert("user".into(), Value::Array(names.iter().map(user).collect()));
     fs::write(&users, toml::to_string(&file).expect("TOML")).expect("the users can be written");
     // Whatever the umask: a file that others may write is refused.
     fs::set_permissions(&users, fs::Permissions::from_mode(0o600)).expect("the mode can be set");
@@ -113,7 +116,12 @@ fn write_user(folder: &Path, password_hash: &str) -> PathBuf {
 
 /// Gives the user of a prepared server's folder the cheap password.
 pub fn make_password_cheap(folder: &Path) {
-    write_user(folder, CHEAP_HASH);
+    write_users_cheap(folder, &[USER]);
+}
+
+/// Puts others in place of the user of a prepared server's folder, all with the cheap password.
+pub fn write_users_cheap(folder: &Path, names: &[&str]) {
+    write_users(folder, names, CHEAP_HASH);
 }
 
 /// Puts a whole file in place of another in one step.

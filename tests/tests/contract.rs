@@ -18,7 +18,9 @@ fn settings(answer: &str) -> Settings {
     let source = repository().join("tests/contracts/0.1.0.wasm");
     let source = format!("source = 'file:{}'\nsettings = {{ answer = '{answer}' }}", source.display());
     let text = format!(
-        "server.site = 'home'\ntls.self-signed = true\npolicies.deadline = '30s'\npolicies.load-deadline = '5m'\n\
+        "server.site = 'home'\ntls.self-signed = true\n\
+         policies.grants = ['store', 'bans', 'networks', 'clock', 'log', 'metrics', 'user-bans']\n\
+         policies.deadline = '30s'\npolicies.load-deadline = '5m'\n\
          policies.bounds = {{ cpu = '5s', wall = '20s' }}\n[[policy]]\nname = 'contract'\n{source}\n[keys]\n{source}\n"
     );
     config::parse(&text, "contract", Path::new("/")).expect("a good configuration").settings

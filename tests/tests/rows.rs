@@ -22,9 +22,6 @@ const F_LAST: u8 = 32;
 
 /// Attacks that no test is named after yet, and what each waits for. One that has its test must leave the list.
 const S_OPEN: &[(u8, &str)] = &[
-    (24, "a scenario of the policy brute-force holds it: spraying.toml"),
-    (32, "policies: a ban from behind a NAT"),
-    (33, "policies: a user who is guessed at from everywhere"),
     (75, "the pool: a node with a stolen key"),
     (80, "hardening of the process"),
     (81, "hardening: a start as root"),

@@ -202,7 +202,10 @@ async fn a_ban_of_a_network_holds_for_all_in_it() {
 
 #[tokio::test]
 async fn a_ban_of_a_user_holds_wherever_it_comes_from_with_the_right_password() {
-    let server = banning("user", |_| {}).await;
+    let server = banning("user", |config| {
+        config.set("policies.grants", vec!["log", "user-bans"]);
+    })
+    .await;
     let mut open = server.enter(BYSTANDER).await;
     let mut client = server.protected(CLIENT).await;
     client.command(&format!("USER {USER}")).await.expect(331);
@@ -212,6 +215,20 @@ async fn a_ban_of_a_user_holds_wherever_it_comes_from_with_the_right_password() 
         assert!(reply.text().contains("Gone"), "{reply}");
     }
     assert!(open.until_closed(SOON).await[0].text().contains("Gone"), "its open session ends");
+}
+
+#[tokio::test]
+async fn s_33_no_policy_bans_a_user_from_everywhere_without_the_grant() {
+    let server = banning("user", |_| {}).await;
+    let mut open = server.enter(BYSTANDER).await;
+    let mut client = server.protected(CLIENT).await;
+    client.command(&format!("USER {USER}")).await.expect(331);
+    client.try_command("XYZZY").await.expect("an answer").expect(500);
+    let line = server.logged("no ban", |line| line.message() == "ban.not-imposed").await;
+    assert!(line.text("why").contains("`user-bans`") && line.text("policy") == "recorder", "{}", line.raw);
+    assert!(bans(&server).await.is_empty());
+    open.command("NOOP").await.expect(200);
+    server.enter(CLIENT).await.command("NOOP").await.expect(200);
 }
 
 #[tokio::test]

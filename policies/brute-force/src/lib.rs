@@ -3,6 +3,11 @@
 //! What counts is the different attempt, user and password together: a forgotten job that tries one stale
 //! password for weeks stays at one, a guesser who sprays one password over many users does not.
 //!
+//! Where several users have logged in from a network today, more failures are forgiven: a NAT has many people
+//! behind it, and one of them should not get the others banned. Where one user is guessed at from everywhere,
+//! each new client is banned as that user after its first guess: never the user, whom everybody could shut out
+//! so, nor a client that the user has come from before.
+//!
 //! A success takes nothing back. Who mistyped twice loses nothing by that, as the window ends by itself; but
 //! if it did, an attacker with one account of his own would log in after every fourth guess, for ever.
 
@@ -15,6 +20,8 @@ use portcullis_sdk::{
 };
 
 use settings::Settings;
+
+const MESSAGE: &str = "Too many failed logins. Try again in %t.";
 
 /// The policy.
 #[derive(Debug)]
@@ -32,7 +39,7 @@ impl Policy for BruteForce {
         version: env!("CARGO_PKG_VERSION"),
         summary: "Bans a client after several different failed logins, longer each time.",
         events: &["login-failed"],
-        facts: &[],
+        facts: &["history"],
         settings_schema: include_str!("../settings.json"),
     };
 
@@ -49,7 +56,7 @@ impl Policy for BruteForce {
             return Verdict::pass();
         }
         let Some(client) = self.client(&event.peer.address) else { return Verdict::pass() };
-        self.count(client, failure, event.user.as_deref().unwrap_or_default()).unwrap_or_else(|error| {
+        self.judge(client, failure, event).unwrap_or_else(|error| {
             log::warn(&format!("a failed login was not counted: the store said {error:?}"));
             Verdict::pass()
         })
@@ -57,8 +64,21 @@ impl Policy for BruteForce {
 }
 
 impl BruteForce {
-    fn count(&self, client: Subject, failure: &LoginFailure, user: &str) -> Result<Verdict, store::Error> {
-        let (Subject::Host(name) | Subject::Network(name)) = &client else { return Ok(Verdict::pass()) };
+    fn judge(&self, client: Subject, failure: &LoginFailure, event: &Event) -> Result<Verdict, store::Error> {
+        let (Subject::Host(name) | Subject::Network(name)) = client.clone() else { return Ok(Verdict::pass()) };
+        let verdict = self.of_client(client, &name, failure, event)?;
+        if verdict.bans.is_empty() { self.of_user(&name, failure, event) } else { Ok(verdict) }
+    }
+
+    /// One client that fails often.
+    fn of_client(
+        &self,
+        client: Subject,
+        name: &str,
+        failure: &LoginFailure,
+        event: &Event,
+    ) -> Result<Verdict, store::Error> {
+        let user = event.user.as_deref().unwrap_or_default();
         let record = format!("bans/{name}");
         let earlier = store::get_versioned(&record)?;
         let bans = earlier.as_ref().and_then(number).unwrap_or(0);
@@ -67,7 +87,7 @@ impl BruteForce {
         let attempt = format!("{}:{user}", failure.attempt_tag);
         let failures =
             store::count_distinct(&format!("failures/{name}/{bans}"), &attempt, self.settings.window.seconds())?;
-        if failures < self.settings.limit {
+        if failures < self.settings.limit_among(event.history.map_or(0, |past| past.good_users)) {
             return Ok(Verdict::pass());
         }
 
@@ -86,6 +106,27 @@ impl BruteForce {
         Ok(Verdict::pass().ban(self.ban(client, bans, failures)))
     }
 
+    /// One user who is guessed at from many clients. A password that somebody tried before is none of it: a
+    /// stale one, on all the machines of its owner.
+    fn of_user(&self, client: &str, failure: &LoginFailure, event: &Event) -> Result<Verdict, store::Error> {
+        let is_known = event.history.is_some_and(|past| past.last_success.is_some());
+        let Some(user) = event.user.as_deref().filter(|_| self.settings.sources > 0 && !is_known) else {
+            return Ok(Verdict::pass());
+        };
+        let window = self.settings.window;
+        let tried = format!("tried/{}/{user}", failure.attempt_tag);
+        if !store::add(&tried, b"1", window.seconds())? {
+            return Ok(Verdict::pass());
+        }
+        let sources = store::count_distinct(&format!("sources/{user}"), client, window.seconds())?;
+        if sources <= self.settings.sources {
+            return Ok(Verdict::pass());
+        }
+        let reason = format!("one of {sources} clients that failed as this user within {window}");
+        let ban = Ban::of(Subject::user_at_host(user, &event.peer.address), reason);
+        Ok(Verdict::pass().ban(ban.seconds(self.settings.ban.seconds()).message(MESSAGE)))
+    }
+
     fn ban(&self, client: Subject, earlier: u32, failures: u64) -> Ban {
         let factor = self.settings.repeat_factor.saturating_pow(earlier);
         let seconds = self.settings.ban.seconds().saturating_mul(factor).min(self.settings.longest.seconds());
@@ -96,7 +137,7 @@ impl BruteForce {
         };
         Ban::of(client, format!("{failures} different failed logins within {}{repeated}", self.settings.window))
             .seconds(seconds)
-            .message("Too many failed logins. Try again in %t.")
+            .message(MESSAGE)
     }
 
     fn is_exempt(&self, address: &str) -> bool {

@@ -14,11 +14,20 @@ pub struct Settings {
     pub longest: Span,
     pub remember: Span,
     pub ipv6_prefix: u8,
+    pub per_good_user: u32,
+    pub highest_limit: u64,
+    pub sources: u64,
     pub ignored_causes: Vec<Cause>,
     pub exempt: Vec<String>,
 }
 
 impl Settings {
+    /// The limit for a client in whose network so many users are known.
+    pub fn limit_among(&self, good_users: u32) -> u64 {
+        let more = u64::from(good_users.saturating_sub(1)) * u64::from(self.per_good_user);
+        self.limit.saturating_add(more).min(self.highest_limit.max(self.limit))
+    }
+
     /// Whether a failure for this cause does not count.
     pub fn ignores(&self, cause: LoginCause) -> bool {
         self.ignored_causes.iter().any(|ignored| LoginCause::from(*ignored) == cause)

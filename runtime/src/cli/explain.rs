@@ -61,6 +61,10 @@ fn story(ban: &Ban, learnt: bool, now: Moment) -> String {
     if let Some(clamped) = ban.course.as_ref().and_then(|course| course.clamped.as_ref()) {
         line("shortened", &clamped.to_string());
     }
+    if let Some(ended) = ban.course.as_ref().map(|course| course.ended).filter(|ended| *ended > 0) {
+        let plural = if ended == 1 { "" } else { "s" };
+        line("ended", &format!("{ended} open session{plural} on that node"));
+    }
     if let Some(message) = &ban.message {
         line("message", message);
     }
@@ -153,6 +157,7 @@ mod tests {
                     answer: "5".into(),
                 }],
                 clamped: Some(Clamped { asked_seconds: None, given_seconds: 600, rule: "bans.longest".into() }),
+                ended: 3,
             })),
         };
         let told = story(&ban, true, Moment::from_millis(1_700_000_060_000));
@@ -169,6 +174,7 @@ host:192.0.2.7 is banned
   since      2023-11-14T22:13:20Z (1m ago)
   until      2023-11-14T22:23:20Z (9m left)
   shortened  from until lifted to 10m by `bans.longest`
+  ended      3 open sessions on that node
   id         000000000000000000000000000000ab
   brought about by
     2023-11-14T22:13:20Z  login-failed  peer=192.0.2.7:4001 user=eve

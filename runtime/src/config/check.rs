@@ -437,6 +437,7 @@ fn bans(at: &mut Section<'_, '_>) -> Bans {
         table: at.count("table", 100..=10_000_000),
         shortest_v4_prefix: at.count("shortest-v4-prefix", 8..=32),
         shortest_v6_prefix: at.count("shortest-v6-prefix", 16..=128),
+        end_logged_in: at.flag("end-logged-in"),
         fsync: fsync(at),
         message: at.line("message"),
         evidence: at.count("evidence", 0..=100),
@@ -608,7 +609,7 @@ fn instance(at: &mut Section<'_, '_>) -> Instance {
 }
 
 fn grants(at: &mut Section<'_, '_>) -> Vec<Grant> {
-    let takes = "a list of \"store\", \"bans\", \"networks\", \"clock\", \"log\", \"metrics\"";
+    let takes = "a list of \"store\", \"bans\", \"networks\", \"clock\", \"log\", \"metrics\", \"user-bans\"";
     at.list("grants", takes, usize::MAX, |grant| match grant {
         "store" => Some(Grant::Store),
         "bans" => Some(Grant::Bans),
@@ -616,6 +617,7 @@ fn grants(at: &mut Section<'_, '_>) -> Vec<Grant> {
         "clock" => Some(Grant::Clock),
         "log" => Some(Grant::Log),
         "metrics" => Some(Grant::Metrics),
+        "user-bans" => Some(Grant::UserBans),
         _ => None,
     })
 }

@@ -454,6 +454,8 @@ pub struct Bans {
     pub shortest_v4_prefix: u8,
     /// Shortest prefix of a network ban, IPv6.
     pub shortest_v6_prefix: u8,
+    /// Whether a policy's ban of an address, a network or a class ends sessions whose user is logged in.
+    pub end_logged_in: bool,
     /// When ban records reach the disk.
     pub fsync: Fsync,
     /// Records that may wait for the disk or for the store, and bans that may wait for a slow session.
@@ -551,7 +553,7 @@ pub struct PolicySettings {
     pub on_error: OnError,
     /// Fresh for each decision, or warm for a number of calls.
     pub instance: Instance,
-    /// Host interfaces that it may import.
+    /// Host interfaces that it may import, and powers that it has.
     pub grants: Vec<Grant>,
     /// With the event, determines the randomness that WASI gives.
     pub random_seed: u64,
@@ -603,9 +605,9 @@ pub enum Instance {
     Warm(u32),
 }
 
-/// A host interface that may be granted.
+/// What may be granted: a host interface, or a power.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "kebab-case")]
 #[expect(missing_docs, reason = "each is described in wit/")]
 pub enum Grant {
     Store,
@@ -614,6 +616,8 @@ pub enum Grant {
     Clock,
     Log,
     Metrics,
+    /// No interface: bans of a user from everywhere, with which whoever knows a name can shut its owner out.
+    UserBans,
 }
 
 /// The bounds of one policy.

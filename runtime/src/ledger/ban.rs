@@ -116,6 +116,9 @@ pub struct Course {
     /// What it asked for and did not get.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clamped: Option<Clamped>,
+    /// Open sessions that it ended, on the node that made it.
+    #[serde(default)]
+    pub ended: u32,
 }
 
 /// A ban that the operator's rules made shorter than the policy meant it.
@@ -147,6 +150,8 @@ pub struct Grounds {
     pub event: Option<Evidence>,
     /// What led to it, oldest first.
     pub evidence: Vec<Evidence>,
+    /// Open sessions of this node that it ends.
+    pub ends: u32,
 }
 
 /// A ban in force, or one that was.

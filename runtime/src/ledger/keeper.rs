@@ -157,6 +157,18 @@ impl Bans {
         self.on_host_of(ip, || classes.iter(), now)
     }
 
+    /// The same among the bans that count.
+    pub fn on_host_that(
+        &self,
+        ip: IpAddr,
+        classes: &[Label],
+        now: Moment,
+        counts: impl Fn(&Ban) -> bool,
+    ) -> Option<Arc<Ban>> {
+        let ban = self.0.table.read().on_host_that(ip, classes.iter().map(Label::as_str), now, counts).cloned()?;
+        if self.0.rules.protects(ip) { None } else { Some(ban) }
+    }
+
     /// The same, with classes that are only looked up if some class is banned. Allocates nothing.
     pub fn on_host_of<'a, I>(&self, ip: IpAddr, classes: impl FnOnce() -> I, now: Moment) -> Option<Arc<Ban>>
     where

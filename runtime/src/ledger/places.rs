@@ -56,17 +56,19 @@ impl Places {
         !self.classes.is_empty()
     }
 
-    /// See [`super::table::Table::on_host`].
+    /// See [`super::table::Table::on_host_that`].
     pub(super) fn on_host<'a>(
         &self,
         ip: IpAddr,
         classes: impl IntoIterator<Item = &'a str>,
         now: Moment,
+        counts: impl Fn(&Ban) -> bool,
     ) -> Option<&Arc<Ban>> {
-        let slot = self.host(ip).filter(|slot| slot.in_force(now));
-        let slot = slot.or_else(|| self.networks.covering(ip).find(|slot| slot.in_force(now)));
+        let holds = |slot: &&Slot| slot.in_force(now) && counts(&slot.ban);
+        let slot = self.host(ip).filter(holds);
+        let slot = slot.or_else(|| self.networks.covering(ip).find(holds));
         slot.map(|slot| &slot.ban).or_else(|| {
-            let class = |class| self.classes.get(class).filter(|ban| ban.in_force(now));
+            let class = |class| self.classes.get(class).filter(|ban| ban.in_force(now) && counts(ban));
             classes.into_iter().find_map(class)
         })
     }

@@ -152,7 +152,7 @@ impl Rules {
     /// A policy's order as a draft: no longer than the longest ban, its end spread by the id's random bits.
     /// Whether it was shortened stands in the course that led to it, and beside it for whoever logs it.
     pub fn of_policy(&self, order: BanOrder, grounds: Grounds, id: BanId) -> (Draft, Option<Clamped>) {
-        let Grounds { event, evidence } = grounds;
+        let Grounds { event, evidence, ends } = grounds;
         let span = order.span.unwrap_or(Duration::MAX).min(self.longest);
         let clamped = (order.span != Some(span)).then(|| Clamped {
             asked_seconds: order.span.map(|asked| asked.as_secs()),
@@ -168,8 +168,10 @@ impl Rules {
             reach: order.reach,
             by: By::from(&*order.by),
             evidence: evidence.into_iter().skip(surplus).collect(),
-            course: event
-                .map(|event| Box::new(Course { event, store: Vec::clone(&order.accesses), clamped: clamped.clone() })),
+            course: event.map(|event| {
+                let store = Vec::clone(&order.accesses);
+                Box::new(Course { event, store, clamped: clamped.clone(), ended: ends })
+            }),
         };
         (draft, clamped)
     }
@@ -331,7 +333,8 @@ mod tests {
         let evidence = (0..5)
             .map(|number| Evidence { at: Moment::from_millis(number), event: "connect".into(), facts: ().into() })
             .collect();
-        let (draft, _) = rules().of_policy(order(None), Grounds { event: None, evidence }, BanId::from_bits(0));
+        let (draft, _) =
+            rules().of_policy(order(None), Grounds { evidence, ..Grounds::default() }, BanId::from_bits(0));
         let kept: Vec<_> = draft.evidence.iter().map(|fact| fact.at.millis()).collect();
         assert_eq!(kept, [3, 4]);
     }

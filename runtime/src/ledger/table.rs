@@ -114,7 +114,18 @@ impl Table {
         classes: impl IntoIterator<Item = &'a str>,
         now: Moment,
     ) -> Option<&Arc<Ban>> {
-        self.places.on_host(ip, classes, now)
+        self.on_host_that(ip, classes, now, |_| true)
+    }
+
+    /// The same among the bans that count.
+    pub fn on_host_that<'a>(
+        &self,
+        ip: IpAddr,
+        classes: impl IntoIterator<Item = &'a str>,
+        now: Moment,
+        counts: impl Fn(&Ban) -> bool,
+    ) -> Option<&Arc<Ban>> {
+        self.places.on_host(ip, classes, now, counts)
     }
 
     /// The ban that refuses this user from this address, other than one of the address.

@@ -257,6 +257,7 @@ pub(super) const fn grant_name(grant: Grant) -> &'static str {
         Grant::Clock => "clock",
         Grant::Log => "log",
         Grant::Metrics => "metrics",
+        Grant::UserBans => "user-bans",
     }
 }
 

@@ -27,7 +27,8 @@ use super::used::Used;
 use super::verdict::Verdict;
 use super::warm::{Live, Warm};
 use super::wasi;
-use crate::config::settings::{Mode, Policies, PolicySettings};
+use crate::config::settings::{Grant, Mode, Policies, PolicySettings};
+use crate::ledger::Subject;
 use crate::moment::Moment;
 use crate::waits::{self, Wait};
 
@@ -153,6 +154,7 @@ impl Link {
         };
         let mut verdict = v0_1::verdict(verdict, &self.stamp, policies.bans_per_verdict)?;
         if !verdict.bans.is_empty() {
+            verdict.bans.retain(|ban| self.may_ban(&ban.subject));
             let accesses = Arc::new(trace.into_accesses());
             verdict.bans.iter_mut().for_each(|ban| ban.accesses = accesses.clone());
         }
@@ -188,6 +190,21 @@ impl Link {
         let trace = std::mem::take(&mut live.store.data_mut().host.trace);
         self.warm.give_back(live);
         Ok((verdict, trace))
+    }
+
+    /// A ban of a user from everywhere shuts its owner out too: it takes a grant.
+    fn may_ban(&self, subject: &Subject) -> bool {
+        let may = !matches!(subject, Subject::User(_)) || self.settings.grants.contains(&Grant::UserBans);
+        if !may && self.offer.may_write() {
+            tracing::warn!(
+                subject = %subject.to_string().escape_debug(),
+                policy = %self.stamp.name,
+                digest = %self.stamp.digest,
+                why = "a ban of a user from everywhere needs the grant `user-bans`; prefer the user at a host",
+                "ban.not-imposed"
+            );
+        }
+        may
     }
 
     fn record(&self, verdict: &Verdict) {

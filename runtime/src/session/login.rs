@@ -114,8 +114,8 @@ impl Driver {
             entry.name(permit.user().as_str());
             return self.refuse(Cause::DeniedByRule, tag, None).await;
         }
-        // A ban of the user may have come as well.
-        if let Some(ban) = entry.ban(&house, Moment::now()) {
+        // A ban may have come as well.
+        if let Some(ban) = entry.ban_at_login(&house, Moment::now()) {
             entry.name(permit.user().as_str());
             self.failed();
             let text = ruling::told(&house, &entry, &ban, Moment::now());

@@ -16,7 +16,7 @@ use tokio::sync::broadcast::error::RecvError;
 use super::house::{House, Names};
 use crate::auth::{Login, UserName};
 use crate::events::{Event, Facts, Kind, Label, SessionFacts, TlsFacts};
-use crate::ledger::Ban;
+use crate::ledger::{Ban, By, Subject};
 use crate::moment::Moment;
 use crate::net::{Arrival, HostId, Peer};
 use crate::waits;
@@ -175,6 +175,12 @@ impl Registry {
         }
     }
 
+    /// How many open sessions a policy's ban of this subject ends.
+    pub(super) fn ended_by(&self, subject: &Subject, end_logged_in: bool) -> u32 {
+        let ended = |entry: &&Arc<Entry>| entry.is_named_by(subject) && (end_logged_in || !entry.is_spared_by(subject));
+        u32::try_from(self.open.lock().values().filter(ended).count()).unwrap_or(u32::MAX)
+    }
+
     fn entries(&self) -> Vec<Arc<Entry>> {
         self.open.lock().values().cloned().collect()
     }
@@ -230,9 +236,22 @@ impl Entry {
         self.order.lock().clone()
     }
 
-    /// The ban that is in force for this session, if one is: of its address, of what its TLS shows, of its
-    /// user.
+    /// The ban that ends this session, if one is in force: of its address, of what its TLS shows, of its user.
     pub(super) fn ban(&self, house: &House, now: Moment) -> Option<Arc<Ban>> {
+        let spared = |ban: &Ban| {
+            let by_policy = matches!(ban.by, By::Policy { .. });
+            !house.settings.bans.end_logged_in && by_policy && self.is_spared_by(&ban.subject)
+        };
+        self.any_ban(house, now, spared)
+    }
+
+    /// The ban that keeps this session's user out, who was let in a moment ago.
+    pub(super) fn ban_at_login(&self, house: &House, now: Moment) -> Option<Arc<Ban>> {
+        self.any_ban(house, now, |_| false)
+    }
+
+    /// A ban of its address is passed over where it spares this session.
+    fn any_ban(&self, house: &House, now: Moment, spared: impl Fn(&Ban) -> bool) -> Option<Arc<Ban>> {
         let (bans, ip) = (&house.handles.bans, self.peer.ip());
         let by_tls = || {
             let tls = self.tls.get()?;
@@ -242,7 +261,32 @@ impl Entry {
             let who = self.who.lock();
             who.user.as_deref().filter(|_| who.logged_in).and_then(|user| bans.on_user(user, ip, now))
         };
-        bans.on_host(ip, &self.classes, now).or_else(by_tls).or_else(by_user)
+        bans.on_host_that(ip, &self.classes, now, |ban| !spared(ban)).or_else(by_tls).or_else(by_user)
+    }
+
+    /// Whether a subject names this session.
+    fn is_named_by(&self, subject: &Subject) -> bool {
+        let (ip, tls) = (self.peer.ip(), self.tls.get());
+        let is_user = |name: &str| {
+            let who = self.who.lock();
+            who.logged_in && who.user.as_deref() == Some(name)
+        };
+        match subject {
+            Subject::Host(host) => *host == ip,
+            Subject::Network(net) => net.contains(&ip),
+            Subject::Class(name) => self.classes.iter().any(|class| class.as_str() == name),
+            Subject::User(name) => is_user(name),
+            Subject::UserAtHost(name, host) => *host == ip && is_user(name),
+            Subject::ClientCertificate(digest) => {
+                tls.is_some_and(|tls| tls.client_certificate.as_ref() == Some(digest))
+            }
+            Subject::TlsFingerprint(ja4) => tls.is_some_and(|tls| tls.ja4.as_ref() == Some(ja4)),
+        }
+    }
+
+    /// Whether this is a session that may be spared by a ban of its address: its user is in.
+    fn is_spared_by(&self, subject: &Subject) -> bool {
+        matches!(subject, Subject::Host(_) | Subject::Network(_) | Subject::Class(_)) && self.who.lock().logged_in
     }
 
     /// Pauses, and no longer once somebody outside wants something of the session.

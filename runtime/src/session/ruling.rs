@@ -62,7 +62,11 @@ pub(super) async fn ask(house: &House, entry: &Entry, kind: Kind) -> Verdict {
     let mut imposed = Vec::new();
     for order in ruling.bans {
         let (subject, by) = (order.subject.clone(), order.by.clone());
-        let grounds = Grounds { event: Some(Recent::whole(&event)), evidence: house.recent.evidence(&event) };
+        let grounds = Grounds {
+            event: Some(Recent::whole(&event)),
+            evidence: house.recent.evidence(&event),
+            ends: house.registry().ended_by(&subject, house.settings.bans.end_logged_in),
+        };
         match handles.ban_writer.impose(order, grounds, Moment::now()).await {
             Ok(ban) => {
                 handles.policies.remember_ban(&ban.subject, event.at).await;

@@ -40,6 +40,8 @@ pub(super) fn link(linker: &mut Linker<Caller>, grants: &BTreeSet<Grant>) -> was
             Grant::Clock => wit::clock::add_to_linker::<_, HasSelf<_>>(linker, |caller| caller)?,
             Grant::Log => wit::log::add_to_linker::<_, HasSelf<_>>(linker, |caller| caller)?,
             Grant::Metrics => wit::metrics::add_to_linker::<_, HasSelf<_>>(linker, |caller| caller)?,
+            // A power, and no interface.
+            Grant::UserBans => {}
         }
     }
     Ok(())
