@@ -28,7 +28,7 @@ use crate::ledger;
 use crate::moment::Moment;
 use crate::net::systemd::{self, Notifier};
 use crate::net::{Hosts, Listener, Networks, StopSignals, Stopper};
-use crate::policy::{Deps, Engine, KeyPolicy, Policies};
+use crate::policy::{Deps, Engine, KeyPolicy, Policies, Worker};
 use crate::replay::{self, Header, Recorder};
 use crate::session::{self, Handles, House};
 use crate::store;
@@ -66,7 +66,7 @@ impl Server {
         let settings = Arc::new(loaded.settings.clone());
         state::prepare(&settings.server.state).map_err(wrong)?;
 
-        let engine = Engine::start(&settings).map_err(|error| machine(&error))?;
+        let engine = Engine::start_apart(&settings, &Worker::own_program()).map_err(|error| machine(&error))?;
         let keys = KeyPolicy::load(engine.clone(), &settings).await.map_err(|error| wrong(mistake(&error)))?;
         let secrets = secret_file::secrets(&settings).map_err(wrong)?;
         let session_secrets = secrets.cluster.as_ref().map(|key| key.secrets("tls sessions"));

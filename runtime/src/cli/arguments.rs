@@ -86,6 +86,16 @@ pub enum Command {
     /// Help with the file of users
     #[command(subcommand)]
     User(UserCommand),
+    /// Compile a component from stdin to stdout, for a server that has started this process
+    #[command(name = crate::policy::COMPILE, hide = true)]
+    Compile {
+        /// Bytes of address space
+        #[arg(long)]
+        memory: u64,
+        /// Seconds of CPU time
+        #[arg(long)]
+        seconds: u64,
+    },
 }
 
 #[derive(Debug, Args)]

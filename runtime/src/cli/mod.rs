@@ -109,6 +109,10 @@ fn carry_out(arguments: Arguments) -> Result<Answer, Complaint> {
             SessionsCommand::Clear => tls::clear(&reach, json),
         },
         Command::Status { reach } => status::run(&reach, json),
+        Command::Compile { memory, seconds } => match crate::policy::compile(memory, seconds) {
+            Ok(()) => Ok(Answer::good("")),
+            Err(error) => Err(Complaint::failed(crate::config::plain(&error))),
+        },
         Command::User(UserCommand::Hash) => user::hash(),
         Command::User(UserCommand::List { config }) => user::list(&config, json),
     }

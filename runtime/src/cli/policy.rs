@@ -11,7 +11,7 @@ use crate::admin::log::one_line;
 use crate::config::settings::{PolicySettings, Source};
 use crate::config::{self, plain};
 use crate::moment::Moment;
-use crate::policy::{self, Engine, Inspection, PolicyStatus};
+use crate::policy::{self, Engine, Inspection, PolicyStatus, Worker};
 
 /// The policies of a running server.
 pub fn list(reach: &Reach, json: bool) -> Result<Answer, Complaint> {
@@ -152,10 +152,14 @@ impl Bench {
         Ok(Bench { settings, policy, runtime })
     }
 
+    fn engine(&self) -> Result<std::sync::Arc<Engine>, String> {
+        Engine::start_apart(&self.settings, &Worker::own_program()).map_err(|error| error.to_string())
+    }
+
     fn inspect(&self) -> Result<Inspection, Complaint> {
         let failed = |why: String| Complaint::failed(format!("{}: {why}", self.shown()));
         self.runtime.block_on(async {
-            let engine = Engine::start(&self.settings).map_err(|error| failed(error.to_string()))?;
+            let engine = self.engine().map_err(failed)?;
             let told = policy::inspect(&engine, &self.policy, &self.settings.policies).await;
             told.map_err(|error| failed(error.fault.to_string()))
         })
@@ -164,7 +168,7 @@ impl Bench {
     fn check(&self) -> Result<policy::Description, Complaint> {
         let failed = |why: String| Complaint::failed(format!("{}: {why}", self.shown()));
         self.runtime.block_on(async {
-            let engine = Engine::start(&self.settings).map_err(|error| failed(error.to_string()))?;
+            let engine = self.engine().map_err(failed)?;
             let checked = policy::check(&engine, &self.policy, &self.settings.policies).await;
             checked.map_err(|error| failed(error.fault.to_string()))
         })

@@ -16,7 +16,7 @@ use crate::config::settings::{Settings, Source};
 use crate::config::{self, plain};
 use crate::moment::Moment;
 use crate::net::Networks;
-use crate::policy::Engine;
+use crate::policy::{Engine, Worker};
 use crate::replay::{Change, PlayedBan, ReadError, Recording, Report, Stage, difference, play};
 
 /// Two replays and what they have not in common.
@@ -91,7 +91,7 @@ async fn one(settings: &Settings, files: &[PathBuf], own_networks: bool) -> Resu
         Recording::sets(files).map_err(unreadable)?
     };
     let failed = |why: String| Complaint::failed(why);
-    let engine = Engine::start(settings).map_err(|error| failed(error.to_string()))?;
+    let engine = Engine::start_apart(settings, &Worker::own_program()).map_err(|error| failed(error.to_string()))?;
     let stage = Stage::open(engine, settings, Arc::new(Networks::new(&networks))).await.map_err(|errors| {
         let told: Vec<String> =
             errors.iter().map(|error| format!("policy {}: {}", error.policy, error.fault)).collect();

@@ -34,7 +34,8 @@ fn help_reads_well() {
         let help = command.render_long_help();
         let name = command.get_display_name().unwrap_or("portcullis");
         told.push_str(&format!("--- {name}\n{help}\n"));
-        let mut inner: Vec<_> = command.get_subcommands().filter(|inner| inner.get_name() != "help").cloned().collect();
+        let shown = |inner: &&clap::Command| inner.get_name() != "help" && !inner.is_hide_set();
+        let mut inner: Vec<_> = command.get_subcommands().filter(shown).cloned().collect();
         inner.reverse();
         all.extend(inner);
     }

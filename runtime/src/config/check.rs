@@ -499,6 +499,7 @@ fn policies(at: &mut Section<'_, '_>, whose: &Whose, timeouts: &mut Timeouts) ->
         threads: at.auto_count("threads", 1..=256).unwrap_or_else(cores),
         component_bytes: at.size("component-bytes", KIB..=256 * MIB),
         load_deadline: at.span("load-deadline", millis(100)..=seconds(600)),
+        compiler_memory: at.size("compiler-memory", 128 * MIB..=64 * 1024 * MIB),
         reload_quiet: at.span("reload-quiet", millis(10)..=seconds(60)),
         longest_delay: at.span("longest-delay", Duration::ZERO..=seconds(60)),
         bans_per_verdict: at.count("bans-per-verdict", 1..=100),

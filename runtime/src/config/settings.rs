@@ -516,6 +516,8 @@ pub struct Policies {
     pub component_bytes: u64,
     /// How long compiling and configuring one policy may take.
     pub load_deadline: Duration,
+    /// Bytes of memory that the process may have which compiles a component of a file.
+    pub compiler_memory: u64,
     /// Quiet time after a file change before it is read.
     pub reload_quiet: Duration,
     /// How often watched files are looked at where the file system tells nothing.

@@ -2,9 +2,11 @@
 //! they run and how many at once.
 
 use std::future::Future;
+use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Instant;
 
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::Semaphore;
@@ -14,6 +16,8 @@ use wasmtime::{Config, Enabled, InstanceAllocationStrategy, PoolingAllocationCon
 
 use super::cache::Cache;
 use super::clock::Clock;
+use super::fault::LoadFault;
+use super::worker::Worker;
 use crate::config::settings::{Bounds, Policies, Settings};
 
 /// Stack of a guest. Interpreters recurse deeply; a runaway must end long before the fiber's stack does.
@@ -51,8 +55,19 @@ pub struct Engine {
     pub(super) compiler: Arc<Semaphore>,
     clock: Clock,
     cache: Option<Cache>,
+    /// Compiles what does not come with this program; without one it is compiled here.
+    worker: Option<Worker>,
     guests: Handle,
     runtime: Option<Runtime>,
+}
+
+/// Who made a component, as far as the compiler's time goes.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Origin {
+    /// It came with this program.
+    Ours,
+    /// Anybody; the compiler is stopped then.
+    Stranger { until: Instant },
 }
 
 std::thread_local! {
@@ -66,6 +81,19 @@ impl Engine {
     /// # Errors
     /// `EngineError` if the machine gives no threads or the processor is not supported.
     pub fn start(settings: &Settings) -> Result<Arc<Engine>, EngineError> {
+        Engine::with(settings, None)
+    }
+
+    /// As [`Engine::start`], compiling what does not come with this program in processes of `program`, which
+    /// answers to [`super::COMPILE`].
+    ///
+    /// # Errors
+    /// `EngineError` if the machine gives no threads or the processor is not supported.
+    pub fn start_apart(settings: &Settings, program: &Path) -> Result<Arc<Engine>, EngineError> {
+        Engine::with(settings, Some(Worker::new(program, settings.policies.compiler_memory)))
+    }
+
+    fn with(settings: &Settings, worker: Option<Worker>) -> Result<Arc<Engine>, EngineError> {
         let wrong = |error: &dyn std::fmt::Display| EngineError(format!("{error:#}"));
         let bounds = settings.chain.iter().chain([&settings.keys]).map(|policy| &policy.bounds);
         let mut config = config();
@@ -92,20 +120,30 @@ impl Engine {
             compiler: Arc::new(Semaphore::new(1)),
             clock,
             cache: Cache::open(&settings.server.state, &wasm, settings.policies.compiled_cache),
+            worker,
             wasm,
             guests: runtime.handle().clone(),
             runtime: Some(runtime),
         }))
     }
 
-    /// Machine code of a component: from the disk if this server has compiled it before.
-    pub(super) fn compile(&self, wasm: &[u8]) -> wasmtime::Result<Component> {
+    /// Machine code of a component: from the disk if this server has compiled it before. For a thread that
+    /// belongs to a load alone.
+    ///
+    /// # Errors
+    /// What the engine says of it, or which bound of the compiler it broke.
+    pub(super) fn compile(&self, wasm: &[u8], origin: Origin) -> Result<Component, LoadFault> {
         if let Some(cache) = &self.cache
             && let Some(known) = cache.find(&self.wasm, wasm)
         {
             return Ok(known);
         }
-        let component = Component::new(&self.wasm, wasm)?;
+        let component = match (&self.worker, origin) {
+            (Some(worker), Origin::Stranger { until }) => {
+                Handle::current().block_on(worker.compile(&self.wasm, wasm, until))?
+            }
+            _ => Component::new(&self.wasm, wasm).map_err(LoadFault::refused)?,
+        };
         if let Some(cache) = &self.cache {
             cache.keep(wasm, &component);
         }
@@ -166,7 +204,7 @@ impl<T> Drop for Running<T> {
     }
 }
 
-fn config() -> Config {
+pub(super) fn config() -> Config {
     let mut config = Config::new();
     config
         .epoch_interruption(true)

@@ -116,12 +116,43 @@ pub enum LoadFault {
     /// Over `policies.load-deadline`.
     #[error("loading took longer than {0:?} (`policies.load-deadline`)")]
     TooSlow(Duration),
+    /// Compiling it took the greater part of `policies.load-deadline`.
+    #[error(
+        "the compiler was stopped after {0:.0?}: it is too much to compile within `policies.load-deadline`; make the \
+         component smaller, or give it more time"
+    )]
+    CompilerTooSlow(Duration),
+    /// Compiling it took more than `policies.compiler-memory`.
+    #[error(
+        "compiling it takes more than {} MiB of memory (`policies.compiler-memory`); make the component smaller, or \
+         give it more", .0 / (1024 * 1024)
+    )]
+    CompilerTooLarge(u64),
+    /// The process that compiles could not be started.
+    #[error(
+        "the process that compiles it cannot be started ({program}: {why}); the server starts its own program once \
+         more, for which /proc must be there, and room for one process more"
+    )]
+    NoCompiler {
+        /// Which program.
+        program: String,
+        /// In the system's words.
+        why: String,
+    },
+    /// The process that compiles ended without an answer, and not of what it compiled.
+    #[error("the process that compiles it ended without an answer: {0}; once that is mended, reload the policies")]
+    CompilerGone(String),
     /// The compiler failed; the server lives.
     #[error("the compiler crashed on it; please report this with the component")]
     Crashed,
 }
 
 impl LoadFault {
+    /// In the engine's words.
+    pub(super) fn refused(error: wasmtime::Error) -> LoadFault {
+        LoadFault::Refused(super::text::line(&format!("{error:#}")))
+    }
+
     /// With the name of the policy.
     pub(super) fn of(self, policy: &str) -> LoadError {
         LoadError { policy: policy.to_owned(), fault: self }

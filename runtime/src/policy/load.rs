@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde::Serialize;
 use tokio::sync::OwnedSemaphorePermit;
@@ -12,12 +12,12 @@ use wasmtime::component::{Component, Instance, Linker};
 
 use super::contract::{self, v0_1};
 use super::describe::{self, Description, HOST};
-use super::engine::Engine;
+use super::engine::{Engine, Origin};
 use super::fault::{LoadError, LoadFault};
 use super::host::INTERFACES;
 use super::limits::{self, Guest};
 use super::{digest, nested, shape, snapshot, source, text, wasi};
-use crate::config::settings::{Bounds, Grant, Policies, PolicySettings};
+use crate::config::settings::{Bounds, Grant, Policies, PolicySettings, Source};
 use crate::waits::{self, Wait};
 
 /// What a component is loaded for.
@@ -100,20 +100,26 @@ pub async fn inspect(
     let inspected = async {
         let bytes = fetch(engine, settings, policies).await?;
         let turn = turn(engine, policies).await?;
-        let (own, bounds, limits) = (engine.clone(), settings.bounds.clone(), policies.clone());
+        let (own, settings, limits) = (engine.clone(), settings.clone(), policies.clone());
         bounded(engine, policies, move || {
             let _turn = turn;
-            look(&own, &bytes, &bounds, &limits)
+            look(&own, &bytes, &settings.source, &settings.bounds, &limits)
         })
         .await
     };
     inspected.await.map_err(|fault: LoadFault| fault.of(&settings.name))
 }
 
-fn look(engine: &Engine, bytes: &[u8], bounds: &Bounds, policies: &Policies) -> Result<Inspection, LoadFault> {
+fn look(
+    engine: &Engine,
+    bytes: &[u8],
+    source: &Source,
+    bounds: &Bounds,
+    policies: &Policies,
+) -> Result<Inspection, LoadFault> {
     let component_bytes = component_of(bytes)?;
     shape::check(&component_bytes)?;
-    let component = engine.compile(&component_bytes).map_err(refused)?;
+    let component = engine.compile(&component_bytes, origin(source, policies))?;
     let (imports, exports) = names(engine, &component);
     let role = role_of(&exports)?;
     let description = block_on(async {
@@ -175,11 +181,12 @@ fn prepare(
     let component_bytes = component_of(bytes)?;
     shape::check(&component_bytes)?;
     let own = nested::unwrap(&component_bytes)?;
+    let origin = origin(&settings.source, policies);
     let (context, readable) = snapshot::instrument(own).map_err(|fault| {
         // What is no component at all is better told in the engine's words.
-        Component::new(&engine.wasm, own).err().map_or(fault, refused)
+        engine.compile(own, origin).err().unwrap_or(fault)
     })?;
-    let component = engine.compile(&readable).map_err(refused)?;
+    let component = engine.compile(&readable, origin)?;
     let (imports, exports) = names(engine, &component);
     let role = match role {
         Some(role) => check_exports(role, &exports).map(|()| role)?,
@@ -195,7 +202,7 @@ fn prepare(
         let configured = snapshot::take(&context, &mut probe.store, probe.instance).await?;
         Ok((description, configured))
     })?;
-    let component = engine.compile(&configured).map_err(refused)?;
+    let component = engine.compile(&configured, origin)?;
     component.initialize_copy_on_write_image().map_err(refused)?;
     Ok(Loaded {
         component,
@@ -211,7 +218,15 @@ fn block_on<T>(work: impl Future<Output = T>) -> T {
 }
 
 fn refused(error: wasmtime::Error) -> LoadFault {
-    LoadFault::Refused(text::line(&format!("{error:#}")))
+    LoadFault::refused(error)
+}
+
+/// The compiler is stopped a little before whoever waits for the load gives up, so that he is told why.
+fn origin(source: &Source, policies: &Policies) -> Origin {
+    match source {
+        Source::Builtin(_) => Origin::Ours,
+        Source::File(_) => Origin::Stranger { until: Instant::now() + policies.load_deadline.mul_f64(0.8) },
+    }
 }
 
 /// The component itself, or the one that a core module describes.

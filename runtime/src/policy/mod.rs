@@ -39,6 +39,7 @@ mod used;
 mod verdict;
 mod warm;
 mod wasi;
+mod worker;
 
 pub use chain::Policies;
 pub use describe::Description;
@@ -52,3 +53,4 @@ pub use ruling::{BanOrder, Decision, LiftOrder, PolicyStamp, Ruling};
 pub use series::Metric;
 pub use status::{PolicyStatus, ReloadAttempt, ReloadReport};
 pub use used::Figures;
+pub use worker::{COMMAND as COMPILE, Worker, work as compile};

@@ -10,7 +10,7 @@ use crate::auth::Users;
 use crate::config::Mistake;
 use crate::config::settings::{self, Settings, StoreEngine};
 use crate::net::{Hosts, Networks};
-use crate::policy::{Deps, Engine, KeyPolicy, Policies};
+use crate::policy::{Deps, Engine, KeyPolicy, Policies, Worker};
 use crate::store;
 use crate::tls::{Acceptor, Identity, Sessions};
 
@@ -59,7 +59,7 @@ fn certificates(settings: &Settings) -> Result<(), Mistake> {
 
 /// Loads them all as `serve` does, over a store and a ledger in which nothing is.
 async fn policies(settings: &Settings, mistakes: &mut Vec<Mistake>) -> Result<Vec<String>, Trouble> {
-    let engine = Engine::start(settings).map_err(|error| super::machine(&error))?;
+    let engine = Engine::start_apart(settings, &Worker::own_program()).map_err(|error| super::machine(&error))?;
     let keys = match KeyPolicy::load(engine.clone(), settings).await {
         Ok(keys) => keys,
         Err(error) => {

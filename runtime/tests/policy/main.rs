@@ -7,3 +7,4 @@ mod fixture;
 mod keys;
 mod load;
 mod reload;
+mod worker;
