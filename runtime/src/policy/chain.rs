@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwap;
 
 use super::contract::v0_1::{self, ban::portcullis::policy::types as wit};
-use super::describe::HISTORY;
+use super::describe::{HISTORY, settings_text};
 use super::engine::Engine;
 use super::fault::LoadError;
 use super::history::Memory;
@@ -282,7 +282,7 @@ impl Policies {
 impl Rejected {
     fn is(&self, bytes: &[u8], settings: &PolicySettings) -> bool {
         self.digest == digest::sha256(bytes)
-            && self.settings == digest::sha256(settings.settings.to_string().as_bytes())
+            && self.settings == digest::sha256(settings_text(&settings.settings).as_bytes())
     }
 }
 

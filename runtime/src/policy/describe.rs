@@ -114,6 +114,29 @@ pub(super) fn check_settings(schema: &str, settings: &Value) -> Result<(), LoadF
     if faults.is_empty() { Ok(()) } else { Err(LoadFault::Settings(faults)) }
 }
 
+/// Largest whole number up to which every reader of JSON tells each from the next.
+const WHOLE_MAX: f64 = 9_007_199_254_740_991.0;
+
+/// The settings as every guest reads them. To JSON Schema `5.0` is an integer, and the same as `5`; to the
+/// readers of some languages it is neither. So each value has one text.
+pub(super) fn settings_text(settings: &Value) -> String {
+    canonical(settings).to_string()
+}
+
+fn canonical(value: &Value) -> Value {
+    match value {
+        Value::Number(number) => match number.as_f64() {
+            Some(fraction) if number.is_f64() && fraction.fract() == 0.0 && fraction.abs() <= WHOLE_MAX => {
+                Value::from(fraction as i64)
+            }
+            _ => value.clone(),
+        },
+        Value::Array(items) => items.iter().map(canonical).collect(),
+        Value::Object(fields) => fields.iter().map(|(name, value)| (name.clone(), canonical(value))).collect(),
+        Value::Null | Value::Bool(_) | Value::String(_) => value.clone(),
+    }
+}
+
 /// `/rules/2/limit` as an operator knows it: `rules[2].limit`.
 fn key_path(pointer: &str) -> String {
     let mut path = String::new();
@@ -146,6 +169,21 @@ mod tests {
         assert!(faults.iter().any(|fault| fault.problem.contains("windw")), "{faults:?}");
         assert!(check_settings("{", &settings).is_err());
         assert!(check_settings(r#"{"type":"elephant"}"#, &settings).is_err());
+    }
+
+    #[test]
+    fn a_number_has_one_text_however_it_was_typed() {
+        let typed = serde_json::json!({
+            "b": [5.0, -0.0, 2.5, {"c": 1e3}], "a": -7.0, "huge": 1e300, "exact": 9_007_199_254_740_993_u64,
+            "beyond": 9_007_199_254_740_992.0, "text": "5.0", "null": null
+        });
+        let wanted = concat!(
+            r#"{"a":-7,"b":[5,0,2.5,{"c":1000}],"beyond":9007199254740992.0,"exact":9007199254740993,"#,
+            r#""huge":1e+300,"null":null,"text":"5.0"}"#
+        );
+        assert_eq!(settings_text(&typed), wanted);
+        let schema = r#"{"type":"object","properties":{"a":{"type":"integer"}}}"#;
+        assert_eq!(check_settings(schema, &typed), Ok(()), "to the schema it is an integer");
     }
 
     #[test]

@@ -193,12 +193,13 @@ fn prepare(
         None => role_of(&exports)?,
     };
     check_imports(role, &imports, &exports, &settings.grants)?;
+    let typed = describe::settings_text(&settings.settings);
     let (description, configured) = block_on(async {
         let mut probe = Probe::start(engine, role, &component, &settings.bounds, policies).await?;
         let description = probe.describe(policies).await?;
         description.check()?;
         describe::check_settings(&description.schema, &settings.settings)?;
-        probe.configure(&settings.settings.to_string(), policies).await?;
+        probe.configure(&typed, policies).await?;
         let configured = snapshot::take(&context, &mut probe.store, probe.instance).await?;
         Ok((description, configured))
     })?;
@@ -208,7 +209,7 @@ fn prepare(
         component,
         description,
         digest: digest::sha256(bytes),
-        settings_digest: digest::sha256(settings.settings.to_string().as_bytes()),
+        settings_digest: digest::sha256(typed.as_bytes()),
     })
 }
 
