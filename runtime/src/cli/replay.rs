@@ -14,7 +14,6 @@ use super::{Answer, table};
 use crate::admin::log::one_line;
 use crate::config::settings::{Settings, Source};
 use crate::config::{self, plain};
-use crate::moment::Moment;
 use crate::net::Networks;
 use crate::policy::{Engine, Worker};
 use crate::replay::{Change, PlayedBan, ReadError, Recording, Report, Stage, difference, play};
@@ -137,11 +136,23 @@ fn story(report: &Report) -> String {
 }
 
 fn comparison(before: &Report, after: &Report, changes: &[Change]) -> String {
-    let mut text = format!("before: {}after:  {}", summary(before), summary(after));
+    let (old, new) = (figures(before), figures(after));
+    let both = old.into_iter().zip(new).map(|((name, before), (_, after))| [name.to_owned(), before, after]);
+    let mut text = table::table(["", "BEFORE", "AFTER"], both);
+    text.push('\n');
     if changes.is_empty() {
         text.push_str("no ban differs\n");
         return text;
     }
+    let count = |wanted: fn(&Change) -> bool| changes.iter().filter(|change| wanted(change)).count();
+    let _ = writeln!(
+        text,
+        "{} bans only before (-), {} only after (+), {} at another time, for longer or shorter, or with another \
+         reason (< before, > after)\n",
+        count(|change| matches!(change, Change::Gone { .. })),
+        count(|change| matches!(change, Change::New { .. })),
+        count(|change| matches!(change, Change::Other { .. })),
+    );
     let row = |sign: &str, ban: &PlayedBan, paint: Paint| {
         [
             Painted(sign.to_owned(), paint),
@@ -166,31 +177,111 @@ fn span(ban: &PlayedBan) -> String {
 }
 
 fn summary(report: &Report) -> String {
-    let moment = |at: Option<Moment>| at.map_or_else(|| "never".to_owned(), |at| at.to_string());
+    let mut text = String::new();
+    for (name, what) in figures(report) {
+        let _ = writeln!(text, "{name:<10} {}", one_line(&what));
+    }
+    text.push('\n');
+    text
+}
+
+/// What came of it in a few lines: names, and what there is to say. The same names for every report.
+fn figures(report: &Report) -> Vec<(&'static str, String)> {
+    let when = match (report.from, report.to) {
+        (Some(from), Some(to)) => format!(" within {}, from {from} to {to}", table::span(from.until(to))),
+        _ => String::new(),
+    };
     let names: Vec<String> = report
         .policies
         .iter()
         .map(|who| format!("{} {} ({})", who.name, who.version, table::short(&who.digest)))
         .collect();
-    let mut text = format!(
-        "{}: {} events from {} to {}, asked about {}, {} bans, {} events refused, {} kept out by a ban\n",
-        one_line(&names.join(", ")),
-        report.events,
-        moment(report.from),
-        moment(report.to),
-        report.asked,
-        report.bans.len(),
-        report.refused,
-        report.spared
-    );
-    if report.unreadable > 0 {
-        let _ = writeln!(text, "{} lines were no events and are left out", report.unreadable);
+    let times = |all: &std::collections::BTreeMap<String, u64>| {
+        let told: Vec<String> = all.iter().map(|(what, times)| format!("{times} times: {what}")).collect();
+        if told.is_empty() { "nothing".to_owned() } else { told.join("; ") }
+    };
+    vec![
+        ("recording", format!("{} events{when}", report.events)),
+        ("unread", format!("{} lines that are no events", report.unreadable)),
+        ("policy", names.join(", ")),
+        ("asked", format!("about {} events", report.asked)),
+        ("banned", banned(&report.bans)),
+        ("kept out", format!("{} events of who was banned by then", report.spared)),
+        ("refused", format!("{} events without a ban", report.refused)),
+        ("forbidden", times(&report.not_imposed)),
+        ("failed", times(&report.failures)),
+    ]
+}
+
+/// How often, and whom: `7 times: 5 host, 1 network`, where one was banned twice.
+fn banned(bans: &[PlayedBan]) -> String {
+    let mut kinds = std::collections::BTreeMap::<&str, std::collections::BTreeSet<&crate::ledger::Subject>>::new();
+    for ban in bans {
+        kinds.entry(ban.subject.kind()).or_default().insert(&ban.subject);
     }
-    for (why, times) in &report.not_imposed {
-        let _ = writeln!(text, "not imposed, {times} times: {}", one_line(why));
+    let told: Vec<String> = kinds.iter().map(|(kind, whom)| format!("{} {kind}", whom.len())).collect();
+    if told.is_empty() { "nobody".to_owned() } else { format!("{} times: {}", bans.len(), told.join(", ")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ledger::{Reach, Subject};
+    use crate::moment::Moment;
+
+    fn report(subjects: &[&str]) -> Report {
+        let ban = |(at, text): (usize, &&str)| PlayedBan {
+            at: Moment::from_millis(1_700_000_000_000 + at as u64 * 1000),
+            subject: Subject::parse(text).expect(text),
+            expires: None,
+            asked_ms: Some(600_000),
+            reach: Reach::Site,
+            reason: "5 different failed logins".into(),
+            policy: "p".into(),
+            number: 1,
+            event: "login-failed".into(),
+            peer: ([192, 0, 2, 7], 40_000).into(),
+            user: None,
+            lifted: None,
+        };
+        Report {
+            events: 20,
+            from: Some(Moment::from_millis(1_700_000_000_000)),
+            to: Some(Moment::from_millis(1_700_003_660_000)),
+            asked: 9,
+            spared: 3,
+            bans: subjects.iter().enumerate().map(ban).collect(),
+            failures: [("p".to_owned(), 2)].into(),
+            ..Report::default()
+        }
     }
-    for (policy, times) in &report.failures {
-        let _ = writeln!(text, "policy {} failed {times} times", one_line(policy));
+
+    #[test]
+    fn a_replay_reads_as_a_short_story() {
+        let told = story(&report(&["192.0.2.7", "192.0.2.0/24", "192.0.2.7"]));
+        let wanted = "\
+recording  20 events within 1h 1m, from 2023-11-14T22:13:20Z to 2023-11-14T23:14:20Z
+unread     0 lines that are no events
+policy \n\
+asked      about 9 events
+banned     3 times: 1 host, 1 network
+kept out   3 events of who was banned by then
+refused    0 events without a ban
+forbidden  nothing
+failed     2 times: p
+
+WHEN                  SUBJECT               FOR  POLICY  AT                      WHY
+";
+        assert!(told.replace("policy     \n", "policy \n").starts_with(wanted), "{told}");
     }
-    text
+
+    #[test]
+    fn a_difference_stands_side_by_side_and_says_what_its_signs_mean() {
+        let (before, after) = (report(&["192.0.2.7", "192.0.2.8"]), report(&["192.0.2.9", "192.0.2.8"]));
+        let told = comparison(&before, &after, &difference(&before.bans, &after.bans));
+        assert!(told.contains("banned     2 times: 2 host"), "{told}");
+        assert!(told.contains("1 bans only before (-), 1 only after (+), 0 at another time"), "{told}");
+        assert!(told.contains("\n-  ") && told.contains("\n+  "), "{told}");
+        assert!(comparison(&before, &before, &[]).ends_with("no ban differs\n"));
+    }
 }
