@@ -3,8 +3,10 @@
 #![expect(clippy::disallowed_methods, reason = "this is the one home of tokio's timeout")]
 
 use std::fmt;
-use std::future::Future;
-use std::time::Duration;
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::task::Poll;
+use std::time::{Duration, Instant};
 
 use crate::config::Timeouts;
 
@@ -120,6 +122,23 @@ pub async fn within<T>(limits: &Timeouts, wait: Wait, work: impl Future<Output =
 /// `TimedOut` with the wait's name; `work` is dropped then.
 pub async fn for_at_most<T>(span: Duration, wait: Wait, work: impl Future<Output = T>) -> Result<T, TimedOut> {
     tokio::time::timeout(span, work).await.map_err(|_| TimedOut(wait))
+}
+
+/// As [`for_at_most`], for a span that began a moment ago. Work that is done without a pause costs no timer.
+///
+/// # Errors
+/// `TimedOut` with the wait's name; `work` is dropped then.
+pub async fn since<T>(
+    began: Instant,
+    span: Duration,
+    wait: Wait,
+    work: impl Future<Output = T>,
+) -> Result<T, TimedOut> {
+    let mut work = pin!(work);
+    match poll_fn(|context| Poll::Ready(work.as_mut().poll(context))).await {
+        Poll::Ready(done) => Ok(done),
+        Poll::Pending => for_at_most(span.saturating_sub(began.elapsed()), wait, work).await,
+    }
 }
 
 /// Pauses without holding a thread: delays that a policy asked for, and pauses between retries.

@@ -12,6 +12,7 @@ use super::describe::{HISTORY, settings_text};
 use super::engine::Engine;
 use super::fault::LoadError;
 use super::history::Memory;
+use super::limits;
 use super::link::Link;
 use super::load::{self, Role};
 use super::offer::Deps;
@@ -128,9 +129,9 @@ impl Policies {
         }
         let chain = self.chain.load_full();
         let deadline = Instant::now() + self.ruling.saturating_sub(GRACE);
-        let (engine, bounds, asked) = (self.engine.clone(), self.bounds.clone(), Asked::new(event));
+        let (engine, bounds, mut asked) = (self.engine.clone(), self.bounds.clone(), Asked::new(event));
         let links = chain.clone();
-        let work = self.engine.run(async move { links.decide(&engine, &bounds, &asked, deadline).await });
+        let work = self.engine.run(async move { links.decide(&engine, &bounds, &mut asked, deadline).await });
         let answer = waits::for_at_most(self.ruling, Wait::Ruling, work).await;
         if chain.links.iter().any(|link| link.is_condemned()) {
             self.roll_back();
@@ -147,7 +148,7 @@ impl Policies {
     /// As [`Self::decide`], on the caller's own thread: for benches, and tools that have nothing else to do.
     pub async fn decide_here(&self, event: &Event) -> Ruling {
         let deadline = Instant::now() + self.ruling;
-        self.chain.load_full().decide(&self.engine, &self.bounds, &Asked::new(event), deadline).await
+        self.chain.load_full().decide(&self.engine, &self.bounds, &mut Asked::new(event), deadline).await
     }
 
     /// Puts another chain in force, all of it or nothing. Policies with the same bytes and settings stay as
@@ -293,7 +294,7 @@ impl std::fmt::Debug for Policies {
     }
 }
 
-/// An event as guests see it, and the facts that only those see who ask for them.
+/// An event as guests see it, and the facts that only those see who ask for them: in it, or beside it.
 struct Asked {
     occasion: u32,
     event: wit::Event,
@@ -316,15 +317,15 @@ impl Asked {
 }
 
 impl Chain {
-    async fn decide(&self, engine: &Engine, bounds: &Bounds, asked: &Asked, deadline: Instant) -> Ruling {
-        let left = deadline.saturating_duration_since(Instant::now());
-        let Ok(Ok(_turn)) = waits::for_at_most(left, Wait::Ruling, engine.decisions.acquire()).await else {
-            return self.unanswered(asked);
-        };
+    async fn decide(&self, engine: &Engine, bounds: &Bounds, asked: &mut Asked, deadline: Instant) -> Ruling {
+        let Some(_turn) = limits::turn(&engine.decisions, deadline).await else { return self.unanswered(asked) };
         let mut ruling = Ruling::default();
-        for link in self.links.iter().filter(|link| asked.is_for(link)) {
-            let event = asked.costly.with(&asked.event, link.facts);
-            let verdict = link.ask(engine, &event, deadline, bounds).await;
+        for link in &self.links {
+            if !asked.is_for(link) {
+                continue;
+            }
+            asked.costly.show(&mut asked.event, link.facts);
+            let verdict = link.ask(engine, &asked.event, deadline, bounds).await;
             if link.settings.mode == Mode::Observe {
                 continue;
             }

@@ -4,12 +4,14 @@ use std::thread::{ThreadId, current};
 use std::time::{Duration, Instant};
 
 use rustix::time::{ClockId, clock_gettime};
+use tokio::sync::{Semaphore, SemaphorePermit};
 use wasmtime::{ResourceLimiter, Store, UpdateDeadline};
 
 use super::clock::TICK;
 use super::engine::Engine;
 use super::fault::{FailureKind, Spent};
 use crate::config::settings::Bounds;
+use crate::waits::{self, Wait};
 
 /// Handles of resources that a guest may hold: the contract has none, so this is for toolchains.
 const HANDLES_MAX: usize = 1024;
@@ -59,15 +61,37 @@ impl<H: Send + 'static> Guest<H> {
 /// Gives the next call its budgets. A guest that computes does not pause, so nobody can give up waiting for it
 /// while it does: it is stopped when its CPU time is used up, or after `wall` on a machine that gives it none.
 pub(super) fn arm<H>(store: &mut Store<Guest<H>>, cpu: Duration, wall: Duration, host_calls: u32, seed: u64) {
+    arm_at(store, Instant::now(), cpu, wall, host_calls, seed);
+}
+
+/// As [`arm`], for a call that began at a moment which the caller knows: reading the clock costs as much as a
+/// short host call.
+pub(super) fn arm_at<H>(
+    store: &mut Store<Guest<H>>,
+    began: Instant,
+    cpu: Duration,
+    wall: Duration,
+    host_calls: u32,
+    seed: u64,
+) {
     let rough = cpu / 2;
     store.data_mut().meter = Meter {
-        cpu: Cpu::Rough { left: rough, exact: cpu - rough, began: Instant::now() },
+        cpu: Cpu::Rough { left: rough, exact: cpu - rough, began },
         host_calls,
         wasi_calls: WASI_CALLS_MAX,
         chance: seed,
-        ends: Instant::now() + wall,
+        ends: began + wall,
     };
     store.set_epoch_deadline(ticks(rough.min(wall)));
+}
+
+/// A turn before the deadline. Where one is free, no clock is asked.
+pub(super) async fn turn(turns: &Semaphore, deadline: Instant) -> Option<SemaphorePermit<'_>> {
+    if let Ok(turn) = turns.try_acquire() {
+        return Some(turn);
+    }
+    let left = deadline.saturating_duration_since(Instant::now());
+    waits::for_at_most(left, Wait::Ruling, turns.acquire()).await.ok()?.ok()
 }
 
 /// Ticks after which `span` has passed for sure: the first may come at once.

@@ -109,10 +109,11 @@ impl Link {
         deadline: Instant,
         policies: &Policies,
     ) -> Option<Verdict> {
-        if !self.health.admits(Instant::now()) {
+        let now = Instant::now();
+        if !self.health.admits(now) {
             return None;
         }
-        match self.answer(engine, event, deadline, policies).await {
+        match self.answer(engine, event, now, deadline, policies).await {
             Ok(verdict) => {
                 if self.health.good() == Change::Resumed {
                     tracing::info!(policy = %self.stamp.name, "policy.resumed: its trial went well");
@@ -136,15 +137,20 @@ impl Link {
         &self,
         engine: &Engine,
         event: &wit::Event,
+        now: Instant,
         deadline: Instant,
         policies: &Policies,
     ) -> Result<Verdict, Failure> {
-        let late = |_| Failure::new(FailureKind::Busy, "");
-        let left = || deadline.saturating_duration_since(Instant::now());
-        let turn = waits::for_at_most(left(), Wait::Ruling, self.permits.acquire()).await.map_err(late)?;
-        let began = Instant::now();
-        let wall = self.settings.bounds.wall.min(left());
-        let answer = waits::for_at_most(wall, Wait::Ruling, catching(self.call(engine, event, wall))).await;
+        let (turn, began) = match self.permits.try_acquire() {
+            Ok(turn) => (turn, now),
+            Err(_) => {
+                let turn = limits::turn(&self.permits, deadline).await;
+                (turn.ok_or_else(|| Failure::new(FailureKind::Busy, ""))?, Instant::now())
+            }
+        };
+        let wall = self.settings.bounds.wall.min(deadline.saturating_duration_since(began));
+        let call = catching(self.call(engine, event, began, wall));
+        let answer = waits::since(began, wall, Wait::Ruling, call).await;
         self.tally.call(began.elapsed());
         drop(turn);
         let (verdict, trace) = match answer {
@@ -165,6 +171,7 @@ impl Link {
         &self,
         engine: &Engine,
         event: &wit::Event,
+        began: Instant,
         wall: Duration,
     ) -> wasmtime::Result<(wit::Verdict, Trace)> {
         let bounds = &self.settings.bounds;
@@ -173,13 +180,13 @@ impl Link {
         let mut live = match self.warm.take() {
             Some(mut live) => {
                 live.store.data_mut().host.now = now;
-                limits::arm(&mut live.store, bounds.cpu, wall, bounds.host_calls, seed);
+                limits::arm_at(&mut live.store, began, bounds.cpu, wall, bounds.host_calls, seed);
                 live
             }
             None => {
                 let mut store =
                     Guest::store(engine, bounds, Call { now, offer: self.offer.clone(), trace: Trace::default() });
-                limits::arm(&mut store, bounds.cpu, wall, bounds.host_calls, seed);
+                limits::arm_at(&mut store, began, bounds.cpu, wall, bounds.host_calls, seed);
                 let guest = self.prepared.instantiate_async(&mut store).await?;
                 Live::new(store, guest, self.settings.instance)
             }

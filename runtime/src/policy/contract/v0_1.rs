@@ -20,7 +20,6 @@ pub(in crate::policy) mod key {
     });
 }
 
-use std::borrow::Cow;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -97,18 +96,14 @@ impl CostlyFacts {
         }
     }
 
-    /// The event for a policy that asks for these facts.
-    pub(in crate::policy) fn with<'e>(&self, event: &'e wit::Event, asked: u32) -> Cow<'e, wit::Event> {
-        let (history, ja4) = (asked & HISTORY != 0, asked & JA4 != 0);
-        if !(history && self.history.is_some() || ja4 && self.ja4.is_some()) {
-            return Cow::Borrowed(event);
+    /// Puts those into their event that a policy asks for, and takes the others out of it.
+    pub(in crate::policy) fn show(&mut self, event: &mut wit::Event, asked: u32) {
+        event.history = self.history.filter(|_| asked & HISTORY != 0);
+        if let Some(tls) = &mut event.tls
+            && tls.ja4.is_some() != (asked & JA4 != 0)
+        {
+            std::mem::swap(&mut tls.ja4, &mut self.ja4);
         }
-        let mut event = event.clone();
-        event.history = self.history.filter(|_| history);
-        if let Some(tls) = &mut event.tls {
-            tls.ja4 = self.ja4.clone().filter(|_| ja4);
-        }
-        Cow::Owned(event)
     }
 }
 
