@@ -54,7 +54,10 @@ fn story(ban: &Ban, learnt: bool, now: Moment) -> String {
     line(
         "until",
         &match ban.expires {
-            Some(end) => format!("{end} ({} left)", table::span(now.until(end))),
+            Some(end) => match &ban.clock {
+                Some(node) => format!("{end} by the clock of {}, which was not heard of yet", one_line(node)),
+                None => format!("{end} ({} left)", table::span(now.until(end))),
+            },
             None => "it is lifted".to_owned(),
         },
     );

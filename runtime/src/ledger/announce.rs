@@ -34,7 +34,7 @@ pub(super) async fn tell(ledger: &Ledger, record: &Record) -> Result<usize, Stor
     let as_made = &ledger.sync.clocks.lock().theirs(record.clone());
     let line = fitting(as_made, ENTRY_BYTES).or_else(|| fitting(as_made, ledger.value_bytes));
     let line = line.ok_or(StoreError::TooLarge)?;
-    append(ledger, Kind::Live, record.reach(), &line, record.expires()).await
+    append(ledger, Kind::Live, record.reach(), &line, record.held_until()).await
 }
 
 /// Tells all nodes that this one is there, and what its clock says; false if nobody could be told.
@@ -61,7 +61,7 @@ pub(super) async fn keep(ledger: &Ledger, records: &[Record]) -> Result<(), Stor
                 end = Some(Moment::from_millis(0));
             }
             page.extend(line);
-            end = end.zip(record.expires()).map(|(end, other)| end.max(other));
+            end = end.zip(record.held_until()).map(|(end, other)| end.max(other));
         }
         if !page.is_empty() {
             append(ledger, Kind::Archive, reach, &page, end).await?;

@@ -11,7 +11,7 @@ use super::subject::{Reach, Subject};
 use crate::moment::Moment;
 
 /// Clocks of different nodes may differ by so much.
-const CLOCK_SKEW: Duration = Duration::from_secs(600);
+pub(super) const CLOCKS_DIFFER: Duration = Duration::from_secs(15 * 60);
 
 /// 128 random bits, written as 32 hex digits: unique over all nodes without asking any.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -193,7 +193,9 @@ impl Ban {
     /// the clock was set back: a ban that seems to come from the future runs its whole span from now.
     pub fn after_restart(self: Arc<Ban>, now: Moment) -> Arc<Ban> {
         match self.expires {
-            Some(end) if self.created > now.plus(CLOCK_SKEW) => {
+            // The moments of another node's clock say nothing of ours.
+            _ if self.clock.is_some() => self,
+            Some(end) if self.created > now.plus(CLOCKS_DIFFER) => {
                 let expires = Some(now.plus(self.created.until(end)));
                 Arc::new(Ban { expires, ..Ban::clone(&self) })
             }
@@ -201,10 +203,21 @@ impl Ban {
         }
     }
 
+    /// Until when it refuses: its end, or as much later as clocks may differ while that end is by the clock of a
+    /// node that was not heard of here yet.
+    pub fn held_until(&self) -> Option<Moment> {
+        held_until(self.expires, self.clock.as_deref())
+    }
+
     /// A ban that ends now no longer refuses.
     pub fn in_force(&self, now: Moment) -> bool {
-        self.expires.is_none_or(|end| now < end)
+        self.held_until().is_none_or(|end| now < end)
     }
+}
+
+/// When something ceases to matter by our clock whose end is by another's, if that is named.
+pub(super) fn held_until(end: Option<Moment>, clock: Option<&str>) -> Option<Moment> {
+    end.map(|end| if clock.is_some() { end.plus(CLOCKS_DIFFER) } else { end })
 }
 
 #[cfg(test)]
@@ -232,6 +245,19 @@ mod tests {
         assert!(!ban.in_force(Moment::from_millis(1000)));
         let text = serde_json::to_string(&ban).expect("json");
         assert_eq!(serde_json::from_str::<Ban>(&text).expect("ban"), ban);
+    }
+
+    #[test]
+    fn f_11_a_ban_by_a_clock_that_nobody_knows_is_held_as_long_as_it_may_last() {
+        let now = Moment::from_millis(1_000_000_000);
+        let ban = crate::ledger::fixtures::ban("192.0.2.7", now, Some(60));
+        let unsure = Arc::new(Ban { clock: Some("b".into()), ..Ban::clone(&ban) });
+        let end = now.plus(Duration::from_secs(60));
+        let held = end.plus(CLOCKS_DIFFER);
+        assert!(!ban.in_force(end) && unsure.in_force(end) && !unsure.in_force(held));
+        assert_eq!((unsure.expires, unsure.held_until()), (Some(end), Some(held)));
+        let early = Moment::from_millis(now.millis() - 2 * CLOCKS_DIFFER.as_millis() as u64);
+        assert!(Arc::ptr_eq(&Arc::clone(&unsure).after_restart(early), &unsure), "its moments are not ours");
     }
 
     #[test]

@@ -78,7 +78,7 @@ pub(super) async fn publish(ledger: &Ledger, record: &Record) -> Result<(), Stor
     let now = ledger.outside.now();
     match record {
         Record::Ban(ban) => match proftpd::write(foreign.form, ban, foreign.writer, now) {
-            Some(value) => ledger.store.set(&key, &value, ban.expires.map(|end| now.until(end))).await,
+            Some(value) => ledger.store.set(&key, &value, ban.held_until().map(|end| now.until(end))).await,
             None => Ok(()),
         },
         Record::Lift(_) => ledger.store.delete(&key).await.map(drop),

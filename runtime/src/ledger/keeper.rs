@@ -391,7 +391,8 @@ impl BanWriter {
                 // Who says the same again within a minute has not seen the first answer.
                 let slack = |span: Duration| span.saturating_sub(SAID_AGAIN.min(span / 2));
                 let end = draft.span.map(|span| created.plus(slack(span)));
-                let longer = by_operator && outlasts(end, known.expires);
+                // One by a clock that nobody knows here may have ended.
+                let longer = (by_operator || known.clock.is_some()) && outlasts(end, known.expires);
                 if reaches(known.reach, draft.reach) && !longer {
                     return Ok(Added { ban: Arc::clone(known), already: true });
                 }

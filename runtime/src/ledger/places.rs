@@ -42,7 +42,7 @@ struct Slot {
 
 impl Slot {
     fn new(ban: Arc<Ban>) -> Slot {
-        Slot { end: ban.expires.unwrap_or(NO_END), ban }
+        Slot { end: ban.held_until().unwrap_or(NO_END), ban }
     }
 
     fn in_force(&self, now: Moment) -> bool {

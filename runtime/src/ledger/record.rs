@@ -1,11 +1,10 @@
 //! What is written of bans, on disk and in the store: a ban, or its lift. And what of it wins.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::ban::{Ban, BanId};
+use super::ban::{Ban, BanId, CLOCKS_DIFFER, held_until};
 use super::clocks::Clocks;
 use super::subject::{Reach, Subject};
 use crate::moment::Moment;
@@ -34,9 +33,6 @@ mod shared {
         T::deserialize(input).map(Arc::new)
     }
 }
-
-/// How much later than its end by our clock a ban may end by another node's.
-const CLOCKS_DIFFER: Duration = Duration::from_secs(15 * 60);
 
 /// A ban was lifted. It wins over every copy of the ban, and over older bans of the subject.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -96,12 +92,12 @@ impl Lift {
 
     /// Whether a copy of the ban could still be in force.
     pub fn matters(&self, now: Moment) -> bool {
-        self.until.is_none_or(|end| now < end)
+        now < self.end()
     }
 
     /// When it is forgotten; the end of time for the lift of a ban without an end.
     pub fn end(&self) -> Moment {
-        self.until.unwrap_or(Moment::from_millis(u64::MAX))
+        held_until(self.until, self.clock.as_deref()).unwrap_or(Moment::from_millis(u64::MAX))
     }
 }
 
@@ -138,12 +134,17 @@ impl Record {
         }
     }
 
-    /// When it ceases to matter.
+    /// When it ceases to matter, by its own clock.
     pub fn expires(&self) -> Option<Moment> {
         match self {
             Record::Ban(ban) => ban.expires,
             Record::Lift(lift) => lift.until,
         }
+    }
+
+    /// When it ceases to matter by ours, at the latest.
+    pub fn held_until(&self) -> Option<Moment> {
+        held_until(self.expires(), self.clock())
     }
 
     /// Who made it.
@@ -164,7 +165,7 @@ impl Record {
 
     /// Whether it still matters.
     pub fn matters(&self, now: Moment) -> bool {
-        self.expires().is_none_or(|end| now < end)
+        self.held_until().is_none_or(|end| now < end)
     }
 
     /// Whether it takes the place of another record of the same subject. Every node decides alike, in
@@ -225,8 +226,8 @@ pub fn merge(value: &[u8], record: &Record, now: Moment, bytes_max: usize, clock
     }
     let Some(line_of_it) = fitting(&clocks.theirs(record.clone()), bytes_max) else { return Merge::TooLarge };
     kept.retain(|known| known.subject() != record.subject());
-    kept.sort_by_key(|known| std::cmp::Reverse(known.expires().unwrap_or(Moment::from_millis(u64::MAX))));
-    let mut merged = Merged { value: line_of_it, expires: record.expires(), dropped: 0 };
+    kept.sort_by_key(|known| std::cmp::Reverse(known.held_until().unwrap_or(Moment::from_millis(u64::MAX))));
+    let mut merged = Merged { value: line_of_it, expires: record.held_until(), dropped: 0 };
     for known in kept {
         let line = line(&clocks.theirs(known.clone()));
         if merged.value.len() + line.len() > bytes_max {
@@ -234,7 +235,7 @@ pub fn merge(value: &[u8], record: &Record, now: Moment, bytes_max: usize, clock
             continue;
         }
         merged.value.extend(line);
-        merged.expires = match (merged.expires, known.expires()) {
+        merged.expires = match (merged.expires, known.held_until()) {
             (Some(one), Some(other)) => Some(one.max(other)),
             _ => None,
         };
@@ -272,6 +273,8 @@ pub fn line(record: &Record) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::ledger::Evidence;
     use crate::ledger::fixtures::ban;

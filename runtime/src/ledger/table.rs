@@ -88,7 +88,7 @@ impl Table {
         if self.ids.len() < self.len {
             self.drop_shared_ids();
         }
-        self.ends = self.places.iter().filter_map(|ban| Some((ban.expires?, ban.id))).collect();
+        self.ends = self.places.iter().filter_map(|ban| Some((ban.held_until()?, ban.id))).collect();
         fed.map(|()| left_out)
     }
 
@@ -298,7 +298,7 @@ impl Table {
         self.len += 1;
         if !self.filling {
             self.ids.insert(ban.id, Arc::clone(&ban));
-            self.ends.extend(ban.expires.map(|end| (end, ban.id)));
+            self.ends.extend(ban.held_until().map(|end| (end, ban.id)));
         }
         if let Some(clock) = &ban.clock {
             self.unsure.entry(clock.clone()).or_default().insert(ban.id);
@@ -310,7 +310,7 @@ impl Table {
     fn forget(&mut self, ban: &Ban) {
         self.len -= 1;
         self.ids.remove(&ban.id);
-        if let Some(end) = ban.expires {
+        if let Some(end) = ban.held_until() {
             self.ends.remove(&(end, ban.id));
         }
         if let Some(clock) = &ban.clock
