@@ -7,12 +7,20 @@ use std::ops::Range;
 use std::thread;
 use std::time::Instant;
 
-use tests::simulation::{Failure, Faults, Figures, Planted, Scenario, play};
+use tests::simulation::{Failure, Faults, Figures, Planted, Plot, Scenario, play};
 
-const SMALL: Scenario =
-    Scenario { name: "small", nodes: (3, 5), servers: (1, 3), seconds: 60, bans: 30, faults: Faults::ALL, rush: 0 };
+const SMALL: Scenario = Scenario {
+    name: "small",
+    nodes: (3, 5),
+    servers: (1, 3),
+    seconds: 60,
+    bans: 30,
+    faults: Faults::ALL,
+    plot: Plot::None,
+    sample: 1,
+};
 /// One node is away while another bans many hosts.
-const CATCHING_UP: Scenario = Scenario { name: "catching up", faults: Faults::NONE, rush: 1000, ..SMALL };
+const CATCHING_UP: Scenario = Scenario { name: "catching up", faults: Faults::NONE, plot: Plot::Rush(1000), ..SMALL };
 
 /// Seeds of a run that nobody asked to be longer.
 const SEEDS: u64 = 1000;
@@ -85,6 +93,44 @@ fn a_node_that_was_away_catches_up_within_bounds() {
     clean(&CATCHING_UP, 2);
 }
 
+/// Nothing happens but by design, over so many nodes and servers for so long.
+const fn plotted(name: &'static str, plot: Plot, nodes: u64, servers: (u64, u64), seconds: u64) -> Scenario {
+    Scenario { name, nodes: (nodes, nodes), servers, seconds, bans: 0, faults: Faults::NONE, plot, sample: 1 }
+}
+
+#[test]
+fn f_27_more_bans_than_may_wait_for_the_store_are_told_to_all_once_it_is_back() {
+    clean(&plotted("outage", Plot::Outage, 3, (1, 3), 760), 3);
+}
+
+/// Breakers leave a server alone for two seconds and a quarter more; then two looks at the journal.
+const UNION: u64 = 4_600_000;
+
+#[test]
+fn f_26_halves_of_a_split_pool_ban_alone_and_hold_all_bans_soon_after() {
+    let split = plotted("split", Plot::Split, 4, (2, 2), 620);
+    clean(&split, 3);
+    for seed in 0..3 {
+        let union = play(&split, seed, None).expect("a clean seed").union;
+        assert!(union.is_some_and(|after| after <= UNION), "seed {seed}: {union:?} us");
+    }
+}
+
+#[test]
+fn f_30_a_node_that_stood_still_refuses_at_once_whom_others_banned_meanwhile() {
+    clean(&plotted("pause", Plot::Pause, 4, (1, 3), 640), 3);
+}
+
+#[test]
+fn f_27_what_memcached_threw_out_before_a_node_read_it_is_told_again() {
+    clean(&plotted("thrown out", Plot::ThrownOut, 3, (1, 3), 40), 10);
+}
+
+#[test]
+fn f_11_many_clocks_that_differ_cost_a_bounded_number_of_readings() {
+    clean(&plotted("clocks", Plot::Clocks, 12, (1, 3), 90), 3);
+}
+
 #[test]
 fn the_same_seed_does_the_same_again() {
     for seed in 0..5 {
@@ -105,7 +151,7 @@ fn finds(planted: Planted, scenario: &Scenario, seeds: u64, complaint: &str) {
 #[test]
 fn a_lost_gap_of_the_journal_is_found() {
     let busy = Scenario { bans: 120, faults: Faults { losses: true, ..Faults::NONE }, ..SMALL };
-    finds(Planted::LostGap, &busy, 40, "its ban holds");
+    finds(Planted::LostGap, &busy, 40, "host");
 }
 
 #[test]

@@ -3,7 +3,8 @@
 //! at a place of its own, so that they share the work.
 //!
 //! A journal that was lost may have been the only one to tell of what this node did last, even where the records
-//! themselves stand: so that is told again whatever the store holds.
+//! themselves stand: so that is told again whatever the store holds. What this node made and the store never had, as
+//! it was away until this node was stopped or had no room left to wait, is told however old it is.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -23,17 +24,73 @@ use crate::store::{Key, Purpose, StoreError};
 /// Keys in one multi-get: well within one deadline.
 const KEYS_AT_ONCE: usize = 100;
 /// What other nodes may not have heard of yet when the store forgot, or when its maker was stopped.
-const RECENT: Duration = Duration::from_secs(10 * 60);
+pub(super) const RECENT: Duration = Duration::from_secs(10 * 60);
 
 /// What is still to be compared.
 #[derive(Debug, Default)]
 pub(super) struct Again {
     left: Mutex<VecDeque<Record>>,
+    untold: Mutex<Untold>,
+}
+
+/// Why everything is compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Why {
+    /// This node has just started.
+    Started,
+    /// The store has forgotten a journal.
+    Forgot,
+}
+
+/// What this node made that others may never have heard of, besides what is recent.
+#[derive(Debug, Default)]
+struct Untold {
+    /// Since this moment what the store does not have.
+    missing: Option<Moment>,
+    /// Since this moment all of it.
+    standing: Option<Moment>,
+    /// Since this moment some of it found no room to wait for the store.
+    no_room: Option<Moment>,
+}
+
+fn earlier(one: Option<Moment>, other: Option<Moment>) -> Option<Moment> {
+    one.into_iter().chain(other).min()
 }
 
 impl Again {
     /// Begins anew, with everything that this node holds.
-    pub(super) fn begin(&self, ledger: &Ledger, now: Moment) {
+    pub(super) fn begin(&self, ledger: &Ledger, why: Why, now: Moment) {
+        let missing = (why == Why::Started).then_some(Moment::from_millis(0));
+        self.begin_with(ledger, Untold { missing, ..Untold::default() }, now);
+    }
+
+    /// A record that was made then found no room to wait for the store. True if it is the first.
+    pub(super) fn remember(&self, made: Moment) -> bool {
+        let mut untold = self.untold.lock();
+        let first = untold.no_room.is_none();
+        untold.no_room = earlier(untold.no_room, Some(made));
+        first
+    }
+
+    /// Begins if some records found no room and what had room has been published.
+    pub(super) fn begin_what_found_no_room(&self, ledger: &Ledger, now: Moment) {
+        if !ledger.unpublished.lock().is_empty() {
+            return;
+        }
+        let since = self.untold.lock().no_room.take();
+        if since.is_some() {
+            self.begin_with(ledger, Untold { missing: since, standing: since, no_room: None }, now);
+        }
+    }
+
+    fn begin_with(&self, ledger: &Ledger, also: Untold, now: Moment) {
+        {
+            let under_way = self.is_under_way();
+            let mut untold = self.untold.lock();
+            let before = |moment: Option<Moment>| moment.filter(|_| under_way);
+            untold.missing = earlier(before(untold.missing), also.missing);
+            untold.standing = earlier(before(untold.standing), also.standing);
+        }
         let table = ledger.table.read();
         let shared = |ban: &&Arc<super::Ban>| ban.reach != Reach::Node;
         let start = Some(ledger.random_id());
@@ -68,6 +125,10 @@ pub(super) async fn step(ledger: &Ledger, now: Moment) {
         let count = left.len().min(ledger.batch);
         left.drain(..count).collect()
     };
+    let (missing, standing) = {
+        let untold = ledger.again.untold.lock();
+        (untold.missing, untold.standing)
+    };
     let mut waiting: Vec<(Record, Key)> = Vec::new();
     for record in batch.into_iter().filter(|record| record.matters(now)) {
         for key in ledger.keys.derive(&Purpose::StoreBan(record.subject().clone(), record.reach())).await {
@@ -82,11 +143,15 @@ pub(super) async fn step(ledger: &Ledger, now: Moment) {
                 Ok(value) => compare(ledger, record, key, value, now).await,
                 Err(error) => Err(error),
             };
-            let of_late = is_recent(record, now);
+            let ours = is_ours(ledger, record);
+            let untold = |since: Option<Moment>| ours && since.is_some_and(|since| record.made() >= since);
+            let of_late = record.made().until(now) < RECENT;
             match compared {
-                Ok(true) if of_late => news.push(record.clone()),
+                Ok(true) if of_late || untold(missing) => news.push(record.clone()),
                 Ok(true) => written.push(record.clone()),
-                Ok(false) if of_late && is_ours(ledger, record) && is_held(ledger, record) => news.push(record.clone()),
+                Ok(false) if ours && (of_late || untold(standing)) && is_held(ledger, record) => {
+                    news.push(record.clone());
+                }
                 Ok(false) => {}
                 // It can never be written, and was told.
                 Err(StoreError::TooLarge) => {}
@@ -109,14 +174,6 @@ pub(super) async fn step(ledger: &Ledger, now: Moment) {
     if let Err(error) = announce::keep(ledger, &written).await {
         tracing::warn!(%error, "ledger.not-archived: nodes that start now learn these bans as their clients come");
     }
-}
-
-fn is_recent(record: &Record, now: Moment) -> bool {
-    let made = match record {
-        Record::Ban(ban) => ban.created,
-        Record::Lift(lift) => lift.at,
-    };
-    made.until(now) < RECENT
 }
 
 fn is_ours(ledger: &Ledger, record: &Record) -> bool {

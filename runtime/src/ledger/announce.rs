@@ -4,7 +4,8 @@ use std::sync::atomic::Ordering;
 
 use serde::{Deserialize, Serialize};
 
-use super::feed::{FIRST, LAST, beginning};
+use super::again::RECENT;
+use super::feed::{FIRST, LAST, Place, beginning};
 use super::keeper::Ledger;
 use super::outside::within;
 use super::record::{Record, fitting};
@@ -27,20 +28,54 @@ pub(super) struct Header {
     pub(super) sent: Moment,
     /// The writer.
     pub(super) node: String,
+    /// Entries that it has waited for in vain: whoever wrote one of them tells it again.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) missing: Vec<Missing>,
+    /// The entry, gone from its place, that this one stands for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) instead: Option<Missing>,
 }
 
-/// Tells all nodes of a record; in which journal.
-pub(super) async fn tell(ledger: &Ledger, record: &Record) -> Result<usize, StoreError> {
+/// The head of a journal, and a number in it.
+pub(super) type Missing = (String, u64);
+
+/// What an entry says besides its records.
+#[derive(Default)]
+struct Beside {
+    missing: Vec<Missing>,
+    instead: Option<Missing>,
+}
+
+/// Tells all nodes of a record, perhaps instead of an entry that is gone; where.
+pub(super) async fn tell(ledger: &Ledger, record: &Record, instead: Option<Place>) -> Result<Place, StoreError> {
     let as_made = &ledger.sync.clocks.lock().theirs(record.clone());
     let line = fitting(as_made, ENTRY_BYTES).or_else(|| fitting(as_made, ledger.value_bytes));
     let line = line.ok_or(StoreError::TooLarge)?;
-    append(ledger, Kind::Live, record.reach(), &line, record.held_until()).await
+    let instead = instead.map(|place| name(ledger, place));
+    let beside = Beside { instead, ..Beside::default() };
+    append(ledger, Kind::Live, record.reach(), (beside, &line), record.held_until()).await
+}
+
+/// Asks whoever wrote some entries to tell them again, as this node finds nothing there; false if nobody was asked.
+pub(super) async fn ask(ledger: &Ledger, reach: Reach, places: &[Place]) -> bool {
+    let missing = places.iter().map(|place| name(ledger, *place)).collect();
+    let beside = Beside { missing, ..Beside::default() };
+    let end = ledger.outside.now().plus(RECENT);
+    let asked = append(ledger, Kind::Live, reach, (beside, b""), Some(end)).await;
+    if let Err(error) = &asked {
+        tracing::debug!(%error, "ledger.not-asked");
+    }
+    asked.is_ok()
+}
+
+fn name(ledger: &Ledger, place: Place) -> Missing {
+    (ledger.sync.streams.heads()[place.stream].as_str().to_owned(), place.number)
 }
 
 /// Tells all nodes that this one is there, and what its clock says; false if nobody could be told.
 pub(super) async fn greet(ledger: &Ledger, every: std::time::Duration, now: Moment) -> bool {
     let end = now.plus(every * PRESENCE_KEPT);
-    let told = append(ledger, Kind::Live, Reach::Site, b"", Some(end)).await;
+    let told = append(ledger, Kind::Live, Reach::Site, (Beside::default(), b""), Some(end)).await;
     if let Err(error) = &told {
         tracing::debug!(%error, "ledger.not-present");
     }
@@ -56,7 +91,7 @@ pub(super) async fn keep(ledger: &Ledger, records: &[Record]) -> Result<(), Stor
             let as_made = ledger.sync.clocks.lock().theirs(record.clone());
             let Some(line) = fitting(&as_made, ENTRY_BYTES) else { continue };
             if page.len() + line.len() > PAGE_BYTES.min(ledger.value_bytes) {
-                append(ledger, Kind::Archive, reach, &page, end).await?;
+                append(ledger, Kind::Archive, reach, (Beside::default(), &page), end).await?;
                 page.clear();
                 end = Some(Moment::from_millis(0));
             }
@@ -64,39 +99,41 @@ pub(super) async fn keep(ledger: &Ledger, records: &[Record]) -> Result<(), Stor
             end = end.zip(record.held_until()).map(|(end, other)| end.max(other));
         }
         if !page.is_empty() {
-            append(ledger, Kind::Archive, reach, &page, end).await?;
+            append(ledger, Kind::Archive, reach, (Beside::default(), &page), end).await?;
         }
     }
     Ok(())
 }
 
-/// Appends to the journal of any lane that takes it; which one.
+/// Appends to the journal of any lane that takes it; where.
 async fn append(
     ledger: &Ledger,
     kind: Kind,
     reach: Reach,
-    lines: &[u8],
+    (beside, lines): (Beside, &[u8]),
     end: Option<Moment>,
-) -> Result<usize, StoreError> {
+) -> Result<Place, StoreError> {
     let now = ledger.outside.now();
     let streams = ledger.sync.streams.of(kind, reach);
     let (first, count) = (streams.start, streams.len());
     let turn = ledger.sync.turn.fetch_add(1, Ordering::Relaxed);
+    let Beside { missing, instead } = beside;
+    let header = Header { sent: now, node: ledger.rules.node().to_owned(), missing, instead };
+    let mut entry = serde_json::to_vec(&header).expect("a header has only names and numbers for keys");
+    entry.push(b'\n');
+    entry.extend_from_slice(lines);
     let mut error = StoreError::Unavailable("there is no journal".into());
     for step in 0..count {
         let stream = first + (turn + step) % count;
-        let header = Header { sent: now, node: ledger.rules.node().to_owned() };
-        let mut entry = serde_json::to_vec(&header).expect("a header has only names and numbers for keys");
-        entry.push(b'\n');
-        entry.extend_from_slice(lines);
         let written = within(&*ledger.outside, ledger.store_deadline, async {
             let number = next(ledger, &ledger.sync.streams.heads()[stream], now).await?;
             let key = ledger.sync.streams.entry(stream, number);
             let ttl: TimeToLive = end.map(|end| now.until(end));
-            ledger.store.set(&key, &ledger.store.close(&key, entry), ttl).await
+            ledger.store.set(&key, &ledger.store.close(&key, entry.clone()), ttl).await?;
+            Ok(Place { stream, number })
         });
         match written.await {
-            Ok(Ok(())) => return Ok(stream),
+            Ok(Ok(place)) => return Ok(place),
             Ok(Err(why)) => error = why,
             Err(late) => error = StoreError::Unavailable(late.to_string()),
         }

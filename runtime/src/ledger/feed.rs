@@ -70,6 +70,8 @@ pub struct Bounds {
     pub gap_patience: Duration,
     /// Numbers whose entries are waited for in one journal; more are given up, oldest first.
     pub gaps_max: usize,
+    /// Everything is read once more at most so often, however many clocks turn out to differ.
+    pub rewind_pause: Duration,
 }
 
 /// A reader of several journals.
@@ -77,6 +79,10 @@ pub struct Bounds {
 pub struct Feed {
     streams: Vec<Stream>,
     bounds: Bounds,
+    /// When everything was last read once more.
+    rewound: Option<Moment>,
+    /// How often it was.
+    pub rewinds: u64,
     /// Numbers whose entries never came.
     pub lost: u64,
     /// Heads that were no numbers.
@@ -88,9 +94,11 @@ struct Stream {
     /// All entries up to here were read or are gaps. `None` before the first look, and while there is no head.
     seen: Option<u64>,
     head: u64,
-    gaps: BTreeMap<u64, Moment>,
+    gaps: BTreeMap<u64, Gap>,
     /// Older entries, read from the newest to the oldest.
     back: Option<Back>,
+    /// They are to be read once more.
+    rewind_due: bool,
     asked_before: bool,
     /// It began since the look before the one that found it: so did all of its entries. Until the next look.
     young: bool,
@@ -99,6 +107,13 @@ struct Stream {
     heard: Option<Moment>,
     /// The look before that.
     heard_before: Option<Moment>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Gap {
+    since: Moment,
+    /// Somebody has asked its writer for it.
+    asked: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -111,7 +126,7 @@ impl Feed {
     /// Of so many journals, of which nothing is known yet.
     pub fn new(streams: usize, bounds: Bounds) -> Feed {
         let streams = (0..streams).map(|_| Stream::default()).collect();
-        Feed { streams, bounds, lost: 0, strange: 0 }
+        Feed { streams, bounds, rewound: None, rewinds: 0, lost: 0, strange: 0 }
     }
 
     /// Takes in what the store says of the heads, in their order. Returns the journals that the store knows
@@ -139,6 +154,7 @@ impl Feed {
                 Head::Unknown => {}
             }
         }
+        self.rewind_what_is_due(now);
         new
     }
 
@@ -173,12 +189,12 @@ impl Feed {
         if stream.seen.is_some_and(|seen| seen + 1 == number) && number <= stream.head {
             stream.seen = Some(number);
             if found == Entry::Missing {
-                stream.gaps.insert(number, now);
+                stream.gaps.insert(number, Gap { since: now, asked: false });
                 if stream.gaps.len() > self.bounds.gaps_max && stream.gaps.pop_first().is_some() {
                     self.lost += 1;
                 }
             }
-        } else if let Some(since) = stream.gaps.get(&number) {
+        } else if let Some(Gap { since, .. }) = stream.gaps.get(&number) {
             if found == Entry::There {
                 stream.gaps.remove(&number);
             } else if since.until(now) >= self.bounds.gap_patience {
@@ -197,11 +213,60 @@ impl Feed {
         }
     }
 
-    /// Reads everything once more, from the newest on: what was misjudged is judged again.
+    /// Reads everything once more, from the newest on: what was misjudged is judged again. It begins with the next
+    /// look at the heads; where old entries are being read already, once that is over.
     pub fn rewind(&mut self) {
-        for stream in &mut self.streams {
+        self.streams.iter_mut().for_each(|stream| stream.rewind_due = true);
+    }
+
+    fn rewind_what_is_due(&mut self, now: Moment) {
+        if self.rewound.is_some_and(|before| before.until(now) < self.bounds.rewind_pause) {
+            return;
+        }
+        let mut begun = false;
+        for stream in self.streams.iter_mut().filter(|stream| stream.rewind_due && stream.back.is_none()) {
             stream.back = stream.seen.filter(|seen| *seen > stream.floor()).map(|next| Back { next, empty: 0 });
-            stream.young = false;
+            (stream.rewind_due, stream.young) = (false, false);
+            begun |= stream.back.is_some();
+        }
+        if begun {
+            self.rewound = Some(now);
+            self.rewinds += 1;
+        }
+    }
+
+    /// Gaps of some journals that somebody should ask the writer for, at most `count`: those that nobody has asked
+    /// for and that are old enough. They count as asked for from now on.
+    pub fn ask_for(
+        &mut self,
+        streams: std::ops::Range<usize>,
+        now: Moment,
+        count: usize,
+        old_enough: impl Fn(Duration) -> bool,
+    ) -> Vec<Place> {
+        let mut places = Vec::new();
+        for (stream, state) in self.streams.iter_mut().enumerate().filter(|(stream, _)| streams.contains(stream)) {
+            for (number, gap) in &mut state.gaps {
+                if places.len() < count && !gap.asked && old_enough(gap.since.until(now)) {
+                    gap.asked = true;
+                    places.push(Place { stream, number: *number });
+                }
+            }
+        }
+        places
+    }
+
+    /// Somebody else has asked for an entry.
+    pub fn asked(&mut self, place: Place) {
+        if let Some(gap) = self.streams.get_mut(place.stream).and_then(|stream| stream.gaps.get_mut(&place.number)) {
+            gap.asked = true;
+        }
+    }
+
+    /// What an entry said was said again in another place.
+    pub fn close(&mut self, place: Place) {
+        if let Some(stream) = self.streams.get_mut(place.stream) {
+            stream.gaps.remove(&place.number);
         }
     }
 
@@ -246,11 +311,15 @@ impl Stream {
             self.head = head;
             return false;
         }
-        self.seen = Some(head);
         self.head = head;
         self.gaps.clear();
+        self.rewind_due = false;
         self.young = looked_before;
-        self.back = (head > self.floor()).then_some(Back { next: head, empty: 0 });
+        let floor = self.floor();
+        // All of a journal that began since we looked is new to us: what is missing in it has not been read.
+        let from_the_beginning = self.young && head - floor <= EMPTY_MAX;
+        self.seen = Some(if from_the_beginning { floor } else { head });
+        self.back = (!from_the_beginning && head > floor).then_some(Back { next: head, empty: 0 });
         true
     }
 
@@ -267,7 +336,8 @@ mod tests {
     use super::*;
 
     const NOW: Moment = Moment::from_millis(1_700_000_000_000);
-    const BOUNDS: Bounds = Bounds { page: 10, gap_patience: Duration::from_secs(10), gaps_max: 4 };
+    const BOUNDS: Bounds =
+        Bounds { page: 10, gap_patience: Duration::from_secs(10), gaps_max: 4, rewind_pause: Duration::from_secs(60) };
 
     fn feed() -> Feed {
         Feed::new(1, BOUNDS)
@@ -336,8 +406,57 @@ mod tests {
         assert_eq!(fresh(&feed, later), [true, true]);
         drain(&mut feed);
         feed.rewind();
+        feed.heads(&[Head::Unknown], later);
         assert_eq!(fresh(&feed, later), [false, false]);
         assert_eq!(drain(&mut feed).len(), 2);
+    }
+
+    #[test]
+    fn however_many_clocks_differ_everything_is_read_once_more_at_a_time_and_seldom() {
+        let (mut feed, base) = (feed(), beginning(NOW));
+        feed.heads(&[Head::At(base + 25)], NOW);
+        for place in feed.wanted() {
+            feed.entry(place, Entry::There, NOW);
+            feed.rewind();
+            feed.heads(&[Head::At(base + 25)], NOW);
+        }
+        assert_eq!(drain(&mut feed).last(), Some(&(base + 1)), "what is being read is read to its end first");
+        let second = |second| NOW.plus(Duration::from_secs(second));
+        let read = |feed: &mut Feed, at| {
+            feed.heads(&[Head::At(base + 25)], at);
+            drain(feed).len()
+        };
+        assert_eq!((read(&mut feed, second(1)), feed.rewinds), (25, 1));
+        assert_eq!(read(&mut feed, second(2)), 0);
+        for soon in 3..60 {
+            feed.rewind();
+            assert_eq!(read(&mut feed, second(soon)), 0);
+        }
+        assert_eq!((read(&mut feed, second(61)), read(&mut feed, second(122)), feed.rewinds), (25, 0, 2));
+    }
+
+    #[test]
+    fn f_27_a_gap_is_asked_for_once_and_closed_by_what_is_said_instead() {
+        let (mut feed, base) = (feed(), beginning(NOW));
+        feed.heads(&[Head::At(base)], NOW);
+        feed.heads(&[Head::At(base + 3)], NOW);
+        for place in feed.wanted() {
+            feed.entry(place, Entry::Missing, NOW);
+        }
+        let place = |last| Place { stream: 0, number: base + last };
+        let ask = |feed: &mut Feed, seconds, count| {
+            let now = NOW.plus(Duration::from_secs(seconds));
+            feed.ask_for(0..1, now, count, |age| age >= Duration::from_secs(2))
+        };
+        assert_eq!(ask(&mut feed, 1, 9), []);
+        feed.asked(place(1));
+        assert_eq!(ask(&mut feed, 2, 1), [place(2)]);
+        assert_eq!(ask(&mut feed, 2, 9), [place(3)]);
+        assert_eq!(ask(&mut feed, 9, 9), []);
+        feed.close(place(2));
+        assert_eq!((numbers(&feed), feed.lost), (vec![base + 1, base + 3], 0));
+        feed.close(Place { stream: 7, number: 1 });
+        feed.asked(Place { stream: 7, number: 1 });
     }
 
     #[test]

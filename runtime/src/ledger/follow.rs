@@ -6,13 +6,15 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
-use super::announce::{self, Header};
+use super::again::Why;
+use super::announce::{self, Header, Missing};
 use super::clocks::Clocks;
 use super::feed::{Bounds, Entry, Feed, Head, Place};
 use super::keeper::Ledger;
 use super::pool;
 use super::record::read_all;
-use super::streams::Streams;
+use super::streams::{Kind, Streams};
+use super::subject::Reach;
 use super::told::Told;
 use crate::config::Settings;
 use crate::moment::Moment;
@@ -20,6 +22,8 @@ use crate::store::Found;
 
 /// Entries in one multi-get: well within one deadline.
 const KEYS_AT_ONCE: usize = 100;
+/// Entries that are asked for in one word: a line of a few KiB. More wait for the next look.
+const ASKED_AT_ONCE: usize = 50;
 
 /// What a node knows of the pool's journals.
 #[derive(Debug)]
@@ -35,14 +39,23 @@ pub(super) struct Sync {
     joined: AtomicBool,
     greeted: Mutex<Option<Moment>>,
     presence: Duration,
+    /// How often the journals are looked at.
+    every: Duration,
     /// Entries that were read within this were written within it.
     fresh: Duration,
+    /// Not even the first look has been taken yet.
+    new: AtomicBool,
 }
 
 impl Sync {
     pub(super) fn new(streams: Streams, settings: &Settings, chance: u32) -> Sync {
         let bans = &settings.bans;
-        let bounds = Bounds { page: bans.sync_page, gap_patience: bans.gap_patience, gaps_max: bans.sync_page };
+        let bounds = Bounds {
+            page: bans.sync_page,
+            gap_patience: bans.gap_patience,
+            gaps_max: bans.sync_page,
+            rewind_pause: bans.presence,
+        };
         let fresh = bans.sync * 3;
         Sync {
             feed: Mutex::new(Feed::new(streams.heads().len(), bounds)),
@@ -53,7 +66,9 @@ impl Sync {
             joined: AtomicBool::new(false),
             greeted: Mutex::new(None),
             presence: bans.presence,
+            every: bans.sync,
             fresh,
+            new: AtomicBool::new(true),
         }
     }
 
@@ -91,7 +106,8 @@ pub(super) async fn round(ledger: &Ledger, now: Moment) -> bool {
     unheard.into_iter().for_each(|record| pool::tell_again(ledger, record));
     if new.iter().any(|stream| sync.streams.live().contains(stream)) {
         // It may have forgotten what we hold, or we missed what it holds.
-        ledger.again.begin(ledger, now);
+        let why = if sync.new.swap(false, Ordering::Relaxed) { Why::Started } else { Why::Forgot };
+        ledger.again.begin(ledger, why, now);
         *sync.greeted.lock() = None;
     }
     if sync.is_greeting_due(now) && !announce::greet(ledger, sync.presence, now).await {
@@ -108,11 +124,46 @@ pub(super) async fn round(ledger: &Ledger, now: Moment) -> bool {
         sync.feed.lock().rewind();
         *sync.greeted.lock() = None;
     }
+    ask_for_gaps(ledger, now).await;
     let feed = sync.feed.lock();
     if watched > sync.streams.live().end && feed.is_read(sync.streams.archives()) {
         sync.joined.store(true, Ordering::Relaxed);
     }
     answered && feed.is_behind()
+}
+
+/// Asks for entries whose numbers were given out and that are still not there a look later: memcached may have thrown
+/// them out. Of many nodes that miss one a few ask, drawn by chance, more with each look; the others read that they did.
+async fn ask_for_gaps(ledger: &Ledger, now: Moment) {
+    let sync = &ledger.sync;
+    let drawn = f64::from(ledger.random_id().chance()) / f64::from(u32::MAX) * sync.peers(now) as f64;
+    let old_enough = |age: Duration| {
+        let looks = age.as_secs_f64() / sync.every.as_secs_f64();
+        looks >= 1.0 && drawn <= looks.exp2()
+    };
+    for reach in [Reach::Site, Reach::Everywhere] {
+        let streams = sync.streams.of(Kind::Live, reach);
+        let places = sync.feed.lock().ask_for(streams, now, ASKED_AT_ONCE, old_enough);
+        if !places.is_empty() {
+            announce::ask(ledger, reach, &places).await;
+        }
+    }
+}
+
+/// Hears what an entry says of others: those that somebody misses, and the one that it stands for.
+fn hear_of_gaps(ledger: &Ledger, header: &Header) {
+    let sync = &ledger.sync;
+    let place = |(head, number): &Missing| {
+        let stream = sync.streams.live().find(|stream| sync.streams.heads()[*stream].as_str() == head)?;
+        Some(Place { stream, number: *number })
+    };
+    for place in header.missing.iter().take(ASKED_AT_ONCE).filter_map(place) {
+        sync.feed.lock().asked(place);
+        pool::tell_what_is_gone(ledger, place);
+    }
+    if let Some(place) = header.instead.as_ref().and_then(place) {
+        sync.feed.lock().close(place);
+    }
 }
 
 /// Hears of a node, and puts right what was taken in by its clock before we knew it. True if what it wrote was
@@ -164,6 +215,9 @@ async fn read(ledger: &Ledger, places: &[Place], now: Moment) -> Read {
         };
         sync.feed.lock().entry(*place, entry, now);
         read.answered |= entry != Entry::Unknown;
+        if entry == Entry::Missing {
+            pool::tell_what_is_gone(ledger, *place);
+        }
         if let Ok(Some(value)) = found {
             match ledger.store.unseal(key, value) {
                 Ok(entry) => read.misjudged |= take(ledger, &entry, fresh, now),
@@ -184,6 +238,7 @@ fn take(ledger: &Ledger, entry: &[u8], fresh: bool, now: Moment) -> bool {
     };
     let others = header.node != ledger.rules.node();
     let misjudged = others && hear(ledger, &header, now, fresh);
+    hear_of_gaps(ledger, &header);
     let (records, strange) = read_all(lines);
     ledger.strange.fetch_add(strange as u64, Ordering::Relaxed);
     let mut put_right = false;

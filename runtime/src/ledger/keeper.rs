@@ -105,6 +105,9 @@ pub struct Standing {
     /// Entries of the pool's journal that never came, since start.
     #[serde(default)]
     pub lost: u64,
+    /// How often the pool's journal was read once more, as a clock turned out to differ, since start.
+    #[serde(default)]
+    pub rewinds: u64,
     /// There is more in the pool's journal than was read.
     #[serde(default)]
     pub behind: bool,
@@ -252,9 +255,9 @@ impl Bans {
 
     /// What `status` shows.
     pub fn standing(&self) -> Standing {
-        let (lost, behind) = {
+        let (lost, rewinds, behind) = {
             let feed = self.0.sync.feed.lock();
-            (feed.lost, feed.is_behind())
+            (feed.lost, feed.rewinds, feed.is_behind())
         };
         Standing {
             bans: self.len(),
@@ -267,6 +270,7 @@ impl Bans {
             forged: self.0.forged.load(Ordering::Relaxed),
             peers: self.0.sync.peers(self.0.outside.now()),
             lost,
+            rewinds,
             behind,
         }
     }
@@ -315,7 +319,7 @@ impl BanWriter {
             let mut table = ledger.table.write();
             match table.insert(Arc::clone(&ban), now) {
                 Inserted::Added | Inserted::Replaced(_) => {}
-                Inserted::Kept(_) => return Ok(Imported::Kept),
+                Inserted::Kept(_) | Inserted::Second(_) => return Ok(Imported::Kept),
                 Inserted::Lifted(_) => return Ok(Imported::Lifted),
                 Inserted::Ended => return Ok(Imported::Ended),
                 Inserted::Full => return Err(NotImposed::Full(ledger.bans_max)),
@@ -408,7 +412,7 @@ impl BanWriter {
             let ban = ledger.rules.ban(draft, id, created);
             match table.insert(Arc::clone(&ban), now) {
                 Inserted::Added | Inserted::Replaced(_) => {}
-                Inserted::Kept(known) => return Ok(Added { ban: known, already: true }),
+                Inserted::Kept(known) | Inserted::Second(known) => return Ok(Added { ban: known, already: true }),
                 Inserted::Full => {
                     tracing::error!(bans = ledger.bans_max, subject = %ban.subject.to_string().escape_debug(), "ledger.full");
                     return Err(NotImposed::Full(ledger.bans_max));
@@ -444,8 +448,14 @@ impl Ledger {
     /// Ends what a lift ends, durably.
     pub(super) fn lift(&self, lift: Arc<Lift>, now: Moment) -> super::file::Saving {
         let mut table = self.table.write();
-        table.lift(Arc::clone(&lift), now);
-        self.journal.append(&Record::Lift(lift))
+        let ended = table.lift(Arc::clone(&lift), now);
+        let next = ended.and_then(|ended| table.exactly(&ended.subject, now).cloned());
+        let saving = self.journal.append(&Record::Lift(lift));
+        drop(table);
+        if let Some(next) = next {
+            self.announce(&next);
+        }
+        saving
     }
 
     /// Takes in by our clock a ban that is here by another's; false if it is not.
@@ -470,6 +480,10 @@ impl Ledger {
         match table.insert(Arc::clone(&ban), now) {
             Inserted::Added | Inserted::Replaced(_) => {}
             Inserted::Kept(known) => return Learnt::InForce(known),
+            Inserted::Second(known) => {
+                self.journal.append(&Record::Ban(ban)).in_background();
+                return Learnt::InForce(known);
+            }
             Inserted::Lifted(lift) => return Learnt::Lifted(lift),
             Inserted::Full => {
                 tracing::error!(bans = self.bans_max, "ledger.full");

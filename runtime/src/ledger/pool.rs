@@ -7,15 +7,18 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use super::announce;
 use super::ban::Ban;
+use super::feed::Place;
 use super::foreign;
 use super::keeper::{Learnt, Ledger};
 use super::outside::within;
 use super::record::{Merge, Record, merge, read_all};
 use super::rules::covers;
 use super::subject::{Reach, Subject};
+use super::told::Gone;
 use crate::events::{Label, TlsFacts};
 use crate::moment::Moment;
 use crate::store::{Key, Purpose, StoreError, Swap};
@@ -78,7 +81,8 @@ pub(super) async fn ask(ledger: &Ledger, asked: Asked<'_>, now: Moment) -> Optio
                     Learnt::InForce(ban) => Some(ban),
                     // The store holds an older copy: tell it again.
                     Learnt::Lifted(lift) => {
-                        queue(ledger, Waiting { record: Record::Lift(lift), untold: false, unwritten: true });
+                        let record = Record::Lift(lift);
+                        queue(ledger, Waiting { record, untold: false, unwritten: true, instead: None });
                         None
                     }
                     Learnt::Useless => None,
@@ -229,6 +233,8 @@ pub(super) struct Waiting {
     untold: bool,
     /// Not under its keys yet.
     unwritten: bool,
+    /// It stood in the journal once.
+    instead: Option<Gone>,
 }
 
 /// Publishes within the store's deadline; what fails is tried again by the upkeep. Bans of this node alone
@@ -237,7 +243,7 @@ pub(super) async fn publish_or_queue(ledger: &Ledger, record: Record) {
     if record.reach() == Reach::Node || !ledger.store.is_shared() {
         return;
     }
-    let mut waiting = Waiting { record, untold: true, unwritten: true };
+    let mut waiting = Waiting { record, untold: true, unwritten: true, instead: None };
     if let Err(error) = publish(ledger, &mut waiting).await {
         tracing::warn!(subject = %waiting.record.subject().to_string().escape_debug(), %error, "ban.unpublished");
         queue(ledger, waiting);
@@ -246,7 +252,7 @@ pub(super) async fn publish_or_queue(ledger: &Ledger, record: Record) {
 
 /// As [`publish_or_queue`] for what stands under its keys already.
 pub(super) async fn announce_or_queue(ledger: &Ledger, record: Record) {
-    let mut waiting = Waiting { record, untold: true, unwritten: false };
+    let mut waiting = Waiting { record, untold: true, unwritten: false, instead: None };
     if publish(ledger, &mut waiting).await.is_err() {
         queue(ledger, waiting);
     }
@@ -254,10 +260,30 @@ pub(super) async fn announce_or_queue(ledger: &Ledger, record: Record) {
 
 /// Leaves it to the upkeep to tell of a record that stands under its keys.
 pub(super) fn tell_again(ledger: &Ledger, record: Record) {
-    queue(ledger, Waiting { record, untold: true, unwritten: false });
+    queue(ledger, Waiting { record, untold: true, unwritten: false, instead: None });
 }
 
-/// Leaves a record to the upkeep. One that finds no room is told; a ban holds here all the same.
+/// An entry of the journal is gone from its place. If this node wrote it, it leaves it to the upkeep to tell again
+/// what it told of; a ban that was lifted meanwhile by its lift.
+pub(super) fn tell_what_is_gone(ledger: &Ledger, place: Place) {
+    let Some((record, gone)) = ledger.sync.told.lock().gone(place) else { return };
+    let now_so = {
+        let table = ledger.table.read();
+        match &record {
+            Record::Ban(ban) if table.get(ban.id).is_none() => {
+                table.lift_of(&ban.subject).filter(|lift| lift.voids(ban)).cloned().map(Record::Lift)
+            }
+            _ => Some(record),
+        }
+    };
+    if let Some(record) = now_so {
+        tracing::debug!(subject = %record.subject().to_string().escape_debug(), "ledger.told-again: its entry is gone");
+        queue(ledger, Waiting { record, untold: true, unwritten: false, instead: Some(gone) });
+    }
+}
+
+/// Leaves a record to the upkeep. Where there is no room, that is told, and once there is none of those before it
+/// everything that this node holds is compared with the store; a ban holds here all the same.
 fn queue(ledger: &Ledger, waiting: Waiting) {
     let mut all = ledger.unpublished.lock();
     if all.contains(&waiting) {
@@ -265,15 +291,24 @@ fn queue(ledger: &Ledger, waiting: Waiting) {
     }
     if all.len() >= ledger.queue {
         let subject = waiting.record.subject().to_string();
-        tracing::error!(waiting = all.len(), subject = %subject.escape_debug(), "ban.unpublished-queue-full");
+        let made = waiting.record.made();
+        if ledger.again.remember(made) {
+            tracing::error!(waiting = all.len(), subject = %subject.escape_debug(), "ban.unpublished-queue-full");
+        }
         return;
     }
     all.push_back(waiting);
 }
 
-/// Tries again what the store did not take, until it fails again.
-pub(super) async fn publish_waiting(ledger: &Ledger) {
-    for _ in 0..ledger.batch {
+/// Tries again what the store did not take, each once, until that has taken `span`: what waits for a server that is
+/// away holds up nothing for those that are well.
+pub(super) async fn publish_waiting(ledger: &Ledger, span: Duration) {
+    let begun = ledger.outside.now();
+    let count = ledger.unpublished.lock().len().min(ledger.batch);
+    for _ in 0..count {
+        if begun.until(ledger.outside.now()) >= span {
+            return;
+        }
         let Some(mut waiting) = ledger.unpublished.lock().pop_front() else { return };
         if !waiting.record.matters(ledger.outside.now()) {
             continue;
@@ -290,7 +325,6 @@ pub(super) async fn publish_waiting(ledger: &Ledger) {
             Err(error) => {
                 tracing::debug!(%error, "ban.unpublished");
                 ledger.unpublished.lock().push_back(waiting);
-                return;
             }
         }
     }
@@ -310,8 +344,8 @@ async fn publish(ledger: &Ledger, waiting: &mut Waiting) -> Result<(), StoreErro
         if !waiting.untold {
             return Ok(());
         }
-        let stream = announce::tell(ledger, record).await?;
-        ledger.sync.told.lock().note(stream, record.clone(), ledger.outside.now());
+        let place = announce::tell(ledger, record, waiting.instead.map(|gone| gone.place)).await?;
+        ledger.sync.told.lock().note(place, record.clone(), waiting.instead, ledger.outside.now());
         Ok(())
     };
     let written = async {

@@ -147,6 +147,14 @@ impl Record {
         held_until(self.expires(), self.clock())
     }
 
+    /// When it was made, by its own clock.
+    pub fn made(&self) -> Moment {
+        match self {
+            Record::Ban(ban) => ban.created,
+            Record::Lift(lift) => lift.at,
+        }
+    }
+
     /// Who made it.
     pub fn node(&self) -> &str {
         match self {

@@ -135,7 +135,8 @@ async fn upkeep(ledger: Weak<Ledger>, every: Duration) {
         let Some(ledger) = ledger.upgrade() else { return };
         apart = compare_clocks(&*ledger.outside, apart);
         ledger.sweep(ledger.outside.now());
-        pool::publish_waiting(&ledger).await;
+        pool::publish_waiting(&ledger, every).await;
+        ledger.again.begin_what_found_no_room(&ledger, ledger.outside.now());
         again::step(&ledger, ledger.outside.now()).await;
         pause = if ledger.again.is_under_way() { every / 4 } else { every };
     }

@@ -19,6 +19,8 @@ pub struct Table {
     ends: BTreeSet<(Moment, BanId)>,
     lifts: Map<Subject, Arc<Lift>>,
     lift_ends: BTreeSet<(Moment, Subject)>,
+    /// Bans that would hold if the longer ones of their subjects were lifted: made later, they may outlive that.
+    second: Map<Subject, Arc<Ban>>,
     /// Bans that are here by another node's clock.
     unsure: Map<Box<str>, BTreeSet<BanId>>,
     len: usize,
@@ -37,6 +39,8 @@ pub enum Inserted {
     Replaced(Arc<Ban>),
     /// The subject is banned at least as long already, by this one.
     Kept(Arc<Ban>),
+    /// The same; but it was made later than that one, and takes its place if that is lifted.
+    Second(Arc<Ban>),
     /// It was lifted before.
     Lifted(Arc<Lift>),
     /// The table is full.
@@ -56,6 +60,7 @@ impl Table {
             ends: BTreeSet::new(),
             lifts: Map::default(),
             lift_ends: BTreeSet::new(),
+            second: Map::default(),
             unsure: Map::default(),
             len: 0,
             max,
@@ -195,10 +200,22 @@ impl Table {
         }
         let old = self.places.entry(&ban.subject).cloned();
         match old {
-            Some(old) if old.in_force(now) && !ban.outlasts(&old) => Inserted::Kept(old),
+            Some(old) if old.in_force(now) && !ban.outlasts(&old) => {
+                if self.is_second(&ban, &old, now) {
+                    self.second.insert(ban.subject.clone(), ban);
+                    return Inserted::Second(old);
+                }
+                Inserted::Kept(old)
+            }
             Some(old) => {
                 let was_in_force = old.in_force(now);
+                let second = self.second.remove(&old.subject);
                 self.forget(&old);
+                for second in second.into_iter().chain(was_in_force.then(|| Arc::clone(&old))) {
+                    if self.is_second(&second, &ban, now) {
+                        self.second.insert(second.subject.clone(), second);
+                    }
+                }
                 self.put(ban);
                 if was_in_force { Inserted::Replaced(old) } else { Inserted::Added }
             }
@@ -210,17 +227,39 @@ impl Table {
         }
     }
 
+    /// Whether a ban is to be remembered beside the one that holds.
+    fn is_second(&self, ban: &Ban, first: &Ban, now: Moment) -> bool {
+        let known = self.second.get(&ban.subject).filter(|known| known.in_force(now));
+        ban.id != first.id && ban.created > first.created && known.is_none_or(|known| ban.created > known.created)
+    }
+
+    /// The bans that are remembered beside longer ones.
+    pub fn second(&self) -> impl Iterator<Item = &Arc<Ban>> {
+        self.second.values()
+    }
+
     /// The same ban by our clock, if it is here by another's: true, and it takes that one's place.
     pub fn put_right(&mut self, ban: &Arc<Ban>, now: Moment) -> bool {
+        if let Some(second) = self.second.get_mut(&ban.subject).filter(|second| second.id == ban.id) {
+            let unsure = second.clock.is_some() && ban.clock.is_none();
+            if unsure {
+                *second = Arc::clone(ban);
+            }
+            return unsure;
+        }
         let Some(known) = self.places.entry(&ban.subject).filter(|known| known.id == ban.id).cloned() else {
             return false;
         };
         if ban.clock.is_some() || known.clock.is_none() {
             return false;
         }
+        let second = self.second.remove(&ban.subject);
         self.forget(&known);
         if ban.in_force(now) {
             self.put(Arc::clone(ban));
+        }
+        if let Some(second) = second {
+            self.insert(second, now);
         }
         true
     }
@@ -228,17 +267,26 @@ impl Table {
     /// What is here by the clock of a node.
     pub fn unsure(&self, node: &str) -> Vec<Record> {
         let bans = self.unsure.get(node).into_iter().flatten();
-        let bans = bans.filter_map(|id| self.ids.get(id)).cloned().map(Record::Ban);
+        let second = self.second.values().filter(|ban| ban.clock.as_deref() == Some(node));
+        let bans = bans.filter_map(|id| self.ids.get(id)).chain(second).cloned().map(Record::Ban);
         let lifts = self.lifts().filter(|lift| lift.clock.as_deref() == Some(node)).cloned().map(Record::Lift);
         bans.chain(lifts).collect()
     }
 
     /// Ends a ban of the lift's subject that it voids, and remembers the lift until the ban would have ended.
-    /// Lifts are bounded as bans are: the soonest to end gives way.
+    /// A ban of the subject that was made later comes into force then. Lifts are bounded as bans are: the soonest to
+    /// end gives way.
     pub fn lift(&mut self, lift: Arc<Lift>, now: Moment) -> Option<Arc<Ban>> {
         let ended = self.places.entry(&lift.subject).filter(|ban| lift.voids(ban)).cloned();
+        if self.second.get(&lift.subject).is_some_and(|second| lift.voids(second)) {
+            self.second.remove(&lift.subject);
+        }
         if let Some(ban) = &ended {
+            let second = self.second.remove(&lift.subject);
             self.forget(ban);
+            if let Some(second) = second.filter(|second| second.in_force(now) && !self.ids.contains_key(&second.id)) {
+                self.put(second);
+            }
         }
         let newer = self.lifts.get(&lift.subject).is_none_or(|known| lift.supersedes(known));
         if newer && lift.matters(now) {
@@ -321,6 +369,8 @@ impl Table {
                 self.unsure.remove(clock);
             }
         }
+        // None that is remembered beside it outlasts it.
+        self.second.remove(&ban.subject);
         self.places.remove(&ban.subject);
     }
 }
@@ -393,6 +443,31 @@ mod tests {
         assert_eq!(table.insert(ban("host:192.0.2.7", START, Some(30)), START), Inserted::Kept(Arc::clone(&long)));
         assert_eq!(table.insert(ban("host:192.0.2.7", START, None), START), Inserted::Replaced(long));
         assert_eq!(table.len(), 1);
+    }
+
+    #[test]
+    fn f_26_a_ban_behind_a_longer_one_holds_once_that_is_lifted_in_whatever_order_they_come() {
+        let at = |seconds| START.plus(Duration::from_secs(seconds));
+        let first = ban("host:192.0.2.7", START, None);
+        let again = ban("host:192.0.2.7", at(20), Some(600));
+        let lifted = || lift(&first, at(10));
+        for order in 0..3 {
+            let mut table = Table::new(10);
+            table.insert(Arc::clone(&first), START);
+            if order == 0 {
+                table.lift(lifted(), at(30));
+            }
+            let second = table.insert(Arc::clone(&again), at(30));
+            if order > 0 {
+                assert_eq!(second, Inserted::Second(Arc::clone(&first)));
+                assert_eq!(table.insert(Arc::clone(&again), at(30)), Inserted::Kept(Arc::clone(&first)));
+                assert_eq!(table.lift(lifted(), at(30)), Some(Arc::clone(&first)));
+            }
+            assert_eq!((table.on_host(ip("192.0.2.7"), [], at(31)), table.len()), (Some(&again), 1), "{order}");
+            assert!(table.second.is_empty() && table.get(again.id).is_some());
+            table.lift(lift(&again, at(40)), at(40));
+            assert!(table.is_empty() && table.ends.is_empty());
+        }
     }
 
     #[test]

@@ -153,7 +153,9 @@ impl Batch {
 fn held(table: &RwLock<Table>, now: Moment) -> Vec<Record> {
     let table = table.read();
     let lifts = table.lifts().filter(|lift| lift.matters(now)).map(|lift| Record::Lift(Arc::clone(lift)));
-    lifts.chain(table.iter(now).map(|ban| Record::Ban(Arc::clone(ban)))).collect()
+    // Those that hold come first: the others are remembered beside them.
+    let bans = table.iter(now).chain(table.second().filter(|ban| ban.in_force(now)));
+    lifts.chain(bans.map(|ban| Record::Ban(Arc::clone(ban)))).collect()
 }
 
 #[cfg(test)]

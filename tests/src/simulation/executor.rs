@@ -1,7 +1,7 @@
 //! Runs futures on one thread in virtual time: nothing waits, and which of several futures that are ready goes on
 //! is drawn by the seed. What a seed does once it does always.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -138,12 +138,23 @@ pub struct Executor {
     ready: Arc<Mutex<Vec<u64>>>,
     next: u64,
     chance: Chance,
+    /// Who stands still, and what of theirs is ready.
+    still: BTreeSet<Owner>,
+    waiting: Vec<u64>,
 }
 
 impl Executor {
     /// Over a timeline; `chance` draws who goes on.
     pub fn new(timeline: &Timeline, chance: Chance) -> Executor {
-        Executor { timeline: timeline.clone(), tasks: BTreeMap::new(), ready: Arc::default(), next: 0, chance }
+        Executor {
+            timeline: timeline.clone(),
+            tasks: BTreeMap::new(),
+            ready: Arc::default(),
+            next: 0,
+            chance,
+            still: BTreeSet::new(),
+            waiting: Vec::new(),
+        }
     }
 
     /// Everything up to this moment, included.
@@ -165,6 +176,15 @@ impl Executor {
                 Some(Due::Act(act)) => act(),
                 None => {}
             }
+        }
+    }
+
+    /// An owner stands still, or goes on: what became ready meanwhile is done then.
+    pub fn pause(&mut self, owner: Owner, still: bool) {
+        if still {
+            self.still.insert(owner);
+        } else if self.still.remove(&owner) {
+            self.ready.lock().expect("one thread").append(&mut self.waiting);
         }
     }
 
@@ -197,6 +217,10 @@ impl Executor {
                 }
             };
             let Some(one) = self.tasks.get_mut(&task) else { continue };
+            if self.still.contains(&one.owner) {
+                self.waiting.push(task);
+                continue;
+            }
             one.bell.rung.store(false, Ordering::Relaxed);
             let waker = Waker::from(Arc::clone(&one.bell));
             if one.work.as_mut().poll(&mut Context::from_waker(&waker)).is_ready() {

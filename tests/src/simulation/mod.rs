@@ -11,12 +11,14 @@ mod judge;
 mod network;
 mod node;
 mod planted;
+mod plot;
 mod remote;
 mod story;
 mod truth;
 mod world;
 
-pub use judge::{BOUND, CLOCKS, TOLERANCE};
+pub use judge::{BOUND, CLOCKS, GONE, TOLERANCE, UNSURE};
 pub use planted::Planted;
+pub use plot::Plot;
 pub use story::{Event, Faults, Scenario, Story};
 pub use world::{Failure, Figures, play};

@@ -152,6 +152,13 @@ impl Cache {
         Some((key, entry.value))
     }
 
+    /// Every entry of the journals is thrown out; what they were.
+    pub fn throw_out_entries(&mut self) -> Vec<Vec<u8>> {
+        let is_entry = |key: &str| key.starts_with("pc1.j.") && key.split('.').count() > 5;
+        let keys: Vec<String> = self.entries.keys().filter(|key| is_entry(key)).cloned().collect();
+        keys.iter().filter_map(|key| self.entries.remove(key)).map(|entry| entry.value).collect()
+    }
+
     /// Somebody writes an earlier value of a ban record again; what stood there.
     pub fn replay(&mut self, chance: &mut Chance) -> Option<Vec<u8>> {
         if self.old.is_empty() {
@@ -189,6 +196,8 @@ struct Link {
     /// Of a thousand messages so many are lost.
     lossy: u64,
     disturbed: u64,
+    /// When the first answer came since the node was started.
+    answered: Option<u64>,
 }
 
 struct State {
@@ -274,6 +283,8 @@ impl Network {
                         if unheard || network.state().links[node][server].cut {
                             network.disturb_link(node, server);
                         } else {
+                            let now = network.timeline.micros();
+                            network.state().links[node][server].answered.get_or_insert(now);
                             told(Ok(answer));
                         }
                     };
@@ -314,6 +325,16 @@ impl Network {
     fn disturb_link(&self, node: usize, server: usize) {
         let now = self.timeline.micros();
         self.state().links[node][server].disturbed = now;
+    }
+
+    /// A node is started: it has asked nobody yet.
+    pub fn begin(&self, node: usize) {
+        self.state().links[node].iter_mut().for_each(|link| link.answered = None);
+    }
+
+    /// When a server first answered a node since that was started.
+    pub fn answered_since(&self, node: usize, server: usize) -> Option<u64> {
+        self.state().links[node][server].answered
     }
 
     /// Whether a server's port refuses.

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::chance::Chance;
 use super::network::Way;
 use super::node::Keys;
+use super::plot::Plot;
 
 /// Which things go wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,6 +107,18 @@ pub enum Event {
         /// The node.
         node: usize,
     },
+    /// A node stands still, or goes on.
+    Pause {
+        /// The node.
+        node: usize,
+        /// It stands still.
+        still: bool,
+    },
+    /// A server throws out every entry of the journals, but not their heads.
+    ThrowOutEntries {
+        /// The server.
+        server: usize,
+    },
     /// A server throws out so many entries.
     Evict {
         /// The server.
@@ -137,8 +150,10 @@ pub struct Scenario {
     pub bans: u64,
     /// What goes wrong.
     pub faults: Faults,
-    /// Bans that one node makes at once, while another one is away.
-    pub rush: u64,
+    /// What happens by design.
+    pub plot: Plot,
+    /// At each step the judge looks at one of so many hosts.
+    pub sample: usize,
 }
 
 /// A run, as drawn.
@@ -152,6 +167,8 @@ pub struct Story {
     pub replicas: usize,
     /// How keys are derived.
     pub keys: Keys,
+    /// Records that may wait for the disk, and for the store.
+    pub queue: usize,
     /// Milliseconds by which each node's clock is ahead.
     pub skews: Vec<i64>,
     /// Microseconds and what happens then, in order.
@@ -172,7 +189,8 @@ impl Story {
         let servers = chance.within(scenario.servers.0, scenario.servers.1) as usize;
         let replicas = chance.below(servers as u64).min(1) as usize;
         let keys = if chance.of_thousand(250) { Keys::Shared } else { Keys::Own };
-        let minutes = 10 * 60_000;
+        // Two of them differ by up to 15 minutes.
+        let minutes = 7 * 60_000 + 30_000;
         let skew = |chance: &mut Chance| {
             if scenario.faults.skew && chance.of_thousand(500) {
                 chance.below(2 * minutes) as i64 - minutes as i64
@@ -181,11 +199,11 @@ impl Story {
             }
         };
         let skews = (0..nodes).map(|_| skew(&mut chance)).collect();
-        let mut story = Story { nodes, servers, replicas, keys, skews, events: Vec::new(), end: 0 };
+        let mut story = Story { nodes, servers, replicas, keys, queue: 256, skews, events: Vec::new(), end: 0 };
         let length = scenario.seconds * SECOND;
         story.deeds(scenario, length, &mut chance);
         story.faults(scenario.faults, length, &mut chance);
-        story.rush(scenario.rush, length);
+        scenario.plot.add(&mut story, length);
         story.events.push((length, Event::Heal));
         story.events.sort_by_key(|(at, _)| *at);
         story.end = length + CALM;
@@ -256,20 +274,5 @@ impl Story {
             self.events.push((at, begin));
             self.events.extend(finish.map(|event| (end, event)));
         }
-    }
-
-    /// The last node is away while the first one bans many hosts; then it has much to read.
-    fn rush(&mut self, rush: u64, length: u64) {
-        if rush == 0 {
-            return;
-        }
-        let away = self.nodes - 1;
-        self.events.push((SECOND / 2, Event::Crash { node: away, power: false }));
-        for number in 0..rush {
-            let at = SECOND + number * (length / 2) / rush;
-            let host = 10_000 + number as usize;
-            self.events.push((at, Event::Ban { node: 0, host, span: None, twin: false }));
-        }
-        self.events.push((length * 3 / 4, Event::Start { node: away }));
     }
 }

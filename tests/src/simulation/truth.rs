@@ -20,8 +20,8 @@ pub struct Deed {
     pub ends: Option<u64>,
     /// What became of it.
     pub lift: Lifted,
-    /// A server threw out what told of it.
-    pub evicted: bool,
+    /// When something that told of it was last thrown out, and by which server.
+    pub evicted: Option<(u64, usize)>,
     /// Somebody put an earlier record over it.
     pub overwritten: bool,
 }
@@ -57,15 +57,15 @@ impl Truth {
             acked: None,
             ends: None,
             lift: Lifted::No,
-            evicted: false,
+            evicted: None,
             overwritten: false,
         });
         deeds.len() - 1
     }
 
     /// What a value of a server told of is gone there.
-    pub fn evicted(&self, value: &[u8]) {
-        self.named_in(value, |deed| deed.evicted = true);
+    pub fn evicted(&self, value: &[u8], now: u64, server: usize) {
+        self.named_in(value, |deed| deed.evicted = Some((now, server)));
     }
 
     /// What a value of a server told of was written over.

@@ -52,6 +52,8 @@ pub struct Figures {
     pub bans: u64,
     /// Times that something was looked at.
     pub looks: u64,
+    /// From the end of all faults until every ban was refused everywhere, in microseconds; `None`: it never was.
+    pub union: Option<u64>,
     /// A fingerprint of everything that happened: the same for the same seed.
     pub print: u64,
 }
@@ -64,6 +66,8 @@ pub struct World {
     pub(super) nodes: Vec<Option<Node>>,
     pub(super) disks: Vec<MemoryDisk>,
     pub(super) skews: Vec<i64>,
+    /// Since when each node has not stood still; `None`: it does.
+    pub(super) awake: Vec<Option<u64>>,
     pub(super) truth: Truth,
     /// Complaints of what clients met.
     pub(super) complaints: Arc<Mutex<Vec<String>>>,
@@ -79,7 +83,7 @@ pub struct World {
 pub fn play(scenario: &Scenario, seed: u64, planted: Option<Planted>) -> Result<Figures, Failure> {
     let story = Story::of(scenario, seed);
     let mut world = World::new(&story, seed, planted);
-    let mut judge = Judge::new(&story);
+    let mut judge = Judge::new(&story, scenario.sample);
     let failed = |world: &World, what| {
         let what = format!("at {:.3} s: {what}", world.timeline.micros() as f64 / 1e6);
         Failure { scenario: scenario.name, seed, what, trace: world.trace.clone() }
@@ -95,7 +99,7 @@ pub fn play(scenario: &Scenario, seed: u64, planted: Option<Planted>) -> Result<
         world.executor.run_until(at);
         judge.look(&mut world).map_err(|what| failed(&world, what))?;
     }
-    Ok(world.figures(judge.looks))
+    Ok(Figures { union: judge.union, ..world.figures(judge.looks) })
 }
 
 impl World {
@@ -106,7 +110,7 @@ impl World {
         plan.keys = story.keys;
         plan.planted = planted;
         plan.settings.store.replicas = story.replicas;
-        plan.settings.bans.queue = 256;
+        plan.settings.bans.queue = story.queue;
         plan.settings.bans.presence = Duration::from_secs(5);
         plan.settings.bans.sync_page = 20;
         plan.settings.bans.upkeep_batch = 50;
@@ -118,6 +122,7 @@ impl World {
             nodes: (0..story.nodes).map(|_| None).collect(),
             disks: (0..story.nodes).map(|_| MemoryDisk::default()).collect(),
             skews: story.skews.clone(),
+            awake: vec![Some(0); story.nodes],
             truth: Truth::default(),
             complaints: Arc::default(),
             chance: Chance::new(seed, 4),
@@ -140,6 +145,7 @@ impl World {
         if self.nodes[node].is_some() {
             return;
         }
+        self.network.begin(node);
         let ways = (&self.timeline, &self.network);
         let chance = Chance::new(self.chance.next(), 5);
         self.nodes[node] = Some(Node::start(&self.plan, node, self.skews[node], ways, &self.disks[node], chance));
@@ -162,13 +168,23 @@ impl World {
                 }
             }
             Event::Start { node } => self.start(*node),
+            Event::Pause { node, still } => {
+                self.executor.pause(*node, *still);
+                self.awake[*node] = (!still).then_some(at);
+            }
+            Event::ThrowOutEntries { server } => {
+                let gone = self.network.with(*server, |cache, _| cache.throw_out_entries());
+                self.tell(at, &format!("  {} entries", gone.len()));
+                gone.iter().for_each(|value| self.truth.evicted(value, at, *server));
+                self.network.disturb_host(*server);
+            }
             Event::Evict { server, count } => {
                 for _ in 0..*count {
                     let Some((key, value)) = self.network.with(*server, |cache, chance| cache.evict(chance)) else {
                         break;
                     };
                     self.tell(at, &format!("  {key}"));
-                    self.truth.evicted(&value);
+                    self.truth.evicted(&value, at, *server);
                     self.network.disturb_host(*server);
                 }
             }
@@ -188,9 +204,12 @@ impl World {
     fn ban(&mut self, number: usize, host: usize, span: Option<Duration>, twin: bool, judge: &Judge) {
         let now = self.timeline.micros();
         let Some(node) = &self.nodes[number] else { return };
-        if !twin && !judge.is_free(&self.truth, host, now)
-            || twin && self.truth.deeds().iter().filter(|deed| deed.host == host).count() != 1
-        {
+        // Of a ban and a lift of one host at the same moment on two nodes nobody can say which came first.
+        let alone = |deeds: &[Deed]| {
+            let mut mine = deeds.iter().filter(|deed| deed.host == host);
+            mine.next().is_some_and(|first| first.lift == Lifted::No) && mine.next().is_none()
+        };
+        if !twin && !judge.is_free(&self.truth, host, now) || twin && !alone(&self.truth.deeds()) {
             return;
         }
         let deed = self.truth.begin(host, number);

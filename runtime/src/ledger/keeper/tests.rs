@@ -163,7 +163,7 @@ impl Node {
 
     async fn upkeep(&self) {
         self.bans.0.sweep(Moment::now());
-        pool::publish_waiting(&self.bans.0).await;
+        pool::publish_waiting(&self.bans.0, Duration::from_secs(60)).await;
         while follow::round(&self.bans.0, Moment::now()).await {}
         while self.bans.0.again.is_under_way() {
             again::step(&self.bans.0, Moment::now()).await;
