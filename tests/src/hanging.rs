@@ -1,7 +1,7 @@
 //! A file system that can stop answering, as a server of NFS does that is gone: FUSE spoken by the test itself.
 //!
 //! Read-only: a folder with `file`, `big` and nothing else. Nothing of it is cached, so that every question is asked.
-//! It is mounted with mount(8), which needs root, and `/dev/fuse`.
+//! It is mounted with mount(8), which needs root, or a sudo that does not ask, and `/dev/fuse`.
 
 use std::fs::File;
 use std::io::{Read, Write};
@@ -56,12 +56,15 @@ impl Hanging {
     pub fn mount(at: &Path) -> Hanging {
         let device = File::options().read(true).write(true).open("/dev/fuse").expect("/dev/fuse, and the right to it");
         let same = device.try_clone().expect("a file can be shared");
-        let mounted = Command::new("mount")
-            .args(["-i", "-t", "fuse", "-o", "fd=0,rootmode=40000,user_id=0,group_id=0", "hanging"])
+        // Nobody else than this user and group may look into it.
+        let (user, group) = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
+        let options = format!("fd=0,rootmode=40000,user_id={user},group_id={group}");
+        let mounted = as_root("mount")
+            .args(["-i", "-t", "fuse", "-o", &options, "hanging"])
             .arg(at)
             .stdin(Stdio::from(same))
             .status();
-        assert!(mounted.expect("mount(8)").success(), "mounting needs root");
+        assert!(mounted.expect("mount(8)").success(), "mounting needs root, or a sudo that does not ask");
         let shared = Arc::new(Shared { device, unanswered: Mutex::new(None) });
         let asked = shared.clone();
         std::thread::spawn(move || asked.serve());
@@ -92,8 +95,17 @@ impl Hanging {
 impl Drop for Hanging {
     fn drop(&mut self) {
         // Forced: who waits has an error. Lazily: whoever has it open does not hold it.
-        let _ = Command::new("umount").args(["-f", "-l"]).arg(&self.at).status();
+        let _ = as_root("umount").args(["-f", "-l"]).arg(&self.at).status();
     }
+}
+
+fn as_root(program: &str) -> Command {
+    if rustix::process::geteuid().is_root() {
+        return Command::new(program);
+    }
+    let mut command = Command::new("sudo");
+    command.args(["-n", program]);
+    command
 }
 
 fn number(bytes: &[u8], at: usize) -> u32 {
