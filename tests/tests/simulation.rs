@@ -99,7 +99,7 @@ const fn plotted(name: &'static str, plot: Plot, nodes: u64, servers: (u64, u64)
 }
 
 #[test]
-fn f_27_more_bans_than_may_wait_for_the_store_are_told_to_all_once_it_is_back() {
+fn more_bans_than_may_wait_for_the_store_are_told_to_all_once_it_is_back() {
     clean(&plotted("outage", Plot::Outage, 3, (1, 3), 760), 3);
 }
 
@@ -122,7 +122,7 @@ fn f_30_a_node_that_stood_still_refuses_at_once_whom_others_banned_meanwhile() {
 }
 
 #[test]
-fn f_27_what_memcached_threw_out_before_a_node_read_it_is_told_again() {
+fn what_memcached_threw_out_before_a_node_read_it_is_told_again() {
     clean(&plotted("thrown out", Plot::ThrownOut, 3, (1, 3), 40), 10);
 }
 

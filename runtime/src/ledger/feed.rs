@@ -436,7 +436,7 @@ mod tests {
     }
 
     #[test]
-    fn f_27_a_gap_is_asked_for_once_and_closed_by_what_is_said_instead() {
+    fn a_gap_is_asked_for_once_and_closed_by_what_is_said_instead() {
         let (mut feed, base) = (feed(), beginning(NOW));
         feed.heads(&[Head::At(base)], NOW);
         feed.heads(&[Head::At(base + 3)], NOW);

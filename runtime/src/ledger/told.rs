@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn f_27_what_is_gone_from_its_place_is_told_again_a_few_times_only() {
+    fn what_is_gone_from_its_place_is_told_again_a_few_times_only() {
         let mut told = Told::new(3, Duration::from_secs(3));
         let place = |number| Place { stream: 1, number };
         told.note(place(0), record(0), None, NOW);
