@@ -29,6 +29,8 @@ pub struct Scenario {
     networks: toml::Table,
     #[serde(default)]
     settings: toml::Table,
+    /// The form that a key policy may say ProFTPD's keys in.
+    proftpd: Option<String>,
     #[serde(default)]
     refused: Vec<String>,
     #[serde(default)]
@@ -78,6 +80,8 @@ struct Ask {
     reach: Option<Reach>,
     entry: Option<String>,
     keys: Vec<String>,
+    #[serde(default)]
+    proftpd: Vec<String>,
 }
 
 /// The name of whoever asks for an entry's key.
@@ -170,6 +174,11 @@ impl Scenario {
         for ask in &self.ask {
             let purpose = ask.purpose();
             let derived: Vec<String> = keys.derive(&purpose).await.iter().map(without_purpose).collect();
+            let foreign = keys.derive_foreign(&purpose).await;
+            let foreign: Vec<String> = foreign.iter().map(as_mod_ban_has_it).collect();
+            if foreign != ask.proftpd {
+                return Err(format!("{}\n{purpose:?}\n  wanted {:?}\n  found  {foreign:?}", self.about, ask.proftpd));
+            }
             if derived != ask.keys {
                 return Err(format!("{}\n{purpose:?}\n  wanted {:?}\n  found  {derived:?}", self.about, ask.keys));
             }
@@ -220,6 +229,10 @@ impl Scenario {
                 whole.push(("policy", toml::Value::Array(vec![entry])));
             }
             Role::Keys => whole.push(("keys", table(vec![("source", source), ("settings", settings)]))),
+        }
+        if let Some(form) = &self.proftpd {
+            let share = table(vec![("proftpd", text(form)), ("proftpd-keys", text("policy"))]);
+            whole.push(("bans", table(vec![("share", share)])));
         }
         let written = toml::to_string(&table(whole)).expect("a table can be written");
         config::parse(&written, "scenario", Path::new("/"))
@@ -331,6 +344,11 @@ impl Ask {
             _ => panic!("an ask has one of `look-up`, `store` and `entry`: {self:?}"),
         }
     }
+}
+
+/// A key in ProFTPD's form as text, what is no text escaped.
+fn as_mod_ban_has_it(key: &Key) -> String {
+    format!("mod_ban.{}", key.placed_by().escape_ascii()).replace("\\\"", "\"")
 }
 
 /// What the key policy said, without what the server put before it.

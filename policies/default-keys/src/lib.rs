@@ -15,7 +15,8 @@ use portcullis_sdk::{
 };
 use serde::Deserialize;
 
-use networks::{Network, host};
+use networks::Network;
+pub use networks::host;
 use part::part;
 
 /// The policy.
@@ -37,6 +38,7 @@ pub struct Settings {
 /// What reaches every site.
 const EVERYWHERE: &str = "*";
 
+#[cfg(feature = "component")]
 portcullis_sdk::export_key_policy!(DefaultKeys);
 
 impl KeyPolicy for DefaultKeys {

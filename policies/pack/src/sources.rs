@@ -33,7 +33,7 @@ pub fn record() -> Result<String> {
 /// Files in the order of their names, the versions of all crates that go in, and the profile.
 fn of_sources(guest: &Guest) -> Result<String> {
     let mut files = BTreeSet::new();
-    for folder in SHARED.iter().chain([&guest.sources]) {
+    for folder in SHARED.iter().chain([&guest.sources]).chain(&guest.upon) {
         collect(Path::new(folder), &mut files)?;
     }
     let mut parts = Vec::new();

@@ -48,6 +48,10 @@ pub(super) fn settings(top: &mut Section<'_, '_>, base: &Path) -> Settings {
             "set `store.distribution = \"consistent\"`, and name the servers as its MemcacheServers does",
         );
     }
+    if bans.share_proftpd == ProftpdForm::Off && bans.share_proftpd_by_policy {
+        let remedy = "set `bans.share.proftpd` to \"json\" or \"tpl\"";
+        top.mistake("bans.share.proftpd-keys", "is for bans that are shared with ProFTPD, and none are", remedy);
+    }
     let networks = top.section("networks", networks);
     for (name, _) in passive.address_for.iter().filter(|(name, _)| !networks.contains_key(name)) {
         let remedy = format!("define `networks.{name}`, or name one that is there");
@@ -425,9 +429,13 @@ fn store(at: &mut Section<'_, '_>, base: &Path, timeouts: &mut Timeouts) -> Stor
 }
 
 fn bans(at: &mut Section<'_, '_>) -> Bans {
-    let (share_proftpd, share_proftpd_match_server) = at.section("share", |at| {
+    let (share_proftpd, share_proftpd_match_server, share_proftpd_by_policy) = at.section("share", |at| {
         let forms = [("off", ProftpdForm::Off), ("json", ProftpdForm::Json), ("tpl", ProftpdForm::Tpl)];
-        (at.choice("proftpd", &forms), at.flag("proftpd-match-server"))
+        (
+            at.choice("proftpd", &forms),
+            at.flag("proftpd-match-server"),
+            at.choice("proftpd-keys", &[("server", false), ("policy", true)]),
+        )
     });
     let takes = "a list of networks such as \"192.0.2.0/24\" or addresses";
     Bans {
@@ -445,6 +453,7 @@ fn bans(at: &mut Section<'_, '_>) -> Bans {
         queue: at.count("queue", 16..=1_000_000),
         share_proftpd,
         share_proftpd_match_server,
+        share_proftpd_by_policy,
         sync: at.span("sync", millis(10)..=seconds(HOUR)),
         sync_page: at.count("sync-page", 10..=100_000),
         gap_patience: at.span("gap-patience", seconds(1)..=seconds(600)),

@@ -464,6 +464,8 @@ pub struct Bans {
     pub share_proftpd: ProftpdForm,
     /// Of those, only what the same address and port wrote counts.
     pub share_proftpd_match_server: bool,
+    /// The key policy says under which keys, in that form.
+    pub share_proftpd_by_policy: bool,
     /// How often the pool's journal is looked at.
     pub sync: Duration,
     /// Entries of the pool's journal that are read at once.

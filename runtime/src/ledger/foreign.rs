@@ -12,7 +12,7 @@ use super::subject::Subject;
 use crate::config::Settings;
 use crate::config::settings::ProftpdForm;
 use crate::moment::Moment;
-use crate::store::{Key, StoreError};
+use crate::store::{Key, Purpose, StoreError};
 
 /// What is shared with ProFTPD, and as whom.
 #[derive(Debug)]
@@ -21,6 +21,8 @@ pub(super) struct Foreign {
     writer: Writer,
     /// Only what the same address and port wrote counts: mod_ban's `MatchServer`.
     match_server: bool,
+    /// The key policy says under which keys.
+    by_policy: bool,
 }
 
 impl Foreign {
@@ -32,15 +34,32 @@ impl Foreign {
         };
         let address = settings.listeners.first()?.address;
         let writer = Writer { ip: address.ip().to_canonical(), port: address.port().max(1) };
-        Some(Foreign { form, writer, match_server: settings.bans.share_proftpd_match_server })
+        Some(Foreign {
+            form,
+            writer,
+            match_server: settings.bans.share_proftpd_match_server,
+            by_policy: settings.bans.share_proftpd_by_policy,
+        })
+    }
+
+    /// The keys under which mod_ban keeps a ban of this subject.
+    async fn keys(&self, ledger: &Ledger, subject: &Subject, purpose: &Purpose) -> Vec<Key> {
+        if self.by_policy {
+            ledger.keys.derive_foreign(purpose).await
+        } else {
+            proftpd::key(self.form, subject).into_iter().collect()
+        }
     }
 }
 
 /// The ban of one of these subjects that ProFTPD knows; in force here from then on, and told to all our nodes.
 pub(super) async fn ask(ledger: &Ledger, subjects: &[Subject], now: Moment) -> Option<Arc<Ban>> {
     let foreign = ledger.foreign.as_ref()?;
-    let keys: Vec<(&Subject, Key)> =
-        subjects.iter().filter_map(|subject| Some((subject, proftpd::key(foreign.form, subject)?))).collect();
+    let mut keys: Vec<(&Subject, Key)> = Vec::new();
+    for subject in subjects {
+        let found = foreign.keys(ledger, subject, &Purpose::LookUpBan(subject.clone())).await;
+        keys.extend(found.into_iter().map(|key| (subject, key)));
+    }
     let wanted: Vec<Key> = keys.iter().map(|(_, key)| key.clone()).collect();
     let values = ledger.store.get_each(&wanted).await;
     let mut found = None;
@@ -74,15 +93,21 @@ pub(super) async fn ask(ledger: &Ledger, subjects: &[Subject], now: Moment) -> O
 /// Writes a ban, or deletes a lifted one, as mod_ban sees it. Networks and certificates it does not know.
 pub(super) async fn publish(ledger: &Ledger, record: &Record) -> Result<(), StoreError> {
     let Some(foreign) = &ledger.foreign else { return Ok(()) };
-    let Some(key) = proftpd::key(foreign.form, record.subject()) else { return Ok(()) };
-    let now = ledger.outside.now();
-    match record {
-        Record::Ban(ban) => match proftpd::write(foreign.form, ban, foreign.writer, now) {
-            Some(value) => ledger.store.set(&key, &value, ban.held_until().map(|end| now.until(end))).await,
-            None => Ok(()),
-        },
-        Record::Lift(_) => ledger.store.delete(&key).await.map(drop),
+    let purpose = Purpose::StoreBan(record.subject().clone(), record.reach());
+    for key in foreign.keys(ledger, record.subject(), &purpose).await {
+        let now = ledger.outside.now();
+        match record {
+            Record::Ban(ban) => {
+                if let Some(value) = proftpd::write(foreign.form, ban, foreign.writer, now) {
+                    ledger.store.set(&key, &value, ban.held_until().map(|end| now.until(end))).await?;
+                }
+            }
+            Record::Lift(_) => {
+                ledger.store.delete(&key).await?;
+            }
+        }
     }
+    Ok(())
 }
 
 /// What has ended or was lifted; if this fails, the next look tries again.

@@ -79,6 +79,32 @@ pub fn key(form: Form, subject: &Subject) -> Option<Key> {
     Key::encoded(PREFIX, &rest)
 }
 
+/// A key that somebody else spelled, if it is one of mod_ban's for a ban of this subject's kind.
+pub fn checked_key(form: Form, subject: &Subject, spelled: &[u8]) -> Option<Key> {
+    let (number, ..) = named(subject)?;
+    let rest = spelled.strip_prefix(PREFIX)?;
+    let kind = match form {
+        Form::Json => serde_json::from_slice::<JsonKey>(rest.strip_suffix(b"\0")?).ok()?.ban_type_id,
+        Form::Tpl => tpl_kind(rest)?,
+    };
+    Key::encoded(PREFIX, rest).filter(|_| kind == number)
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct JsonKey {
+    ban_type_id: u16,
+    #[serde(rename = "ban_name")]
+    _ban_name: String,
+}
+
+fn tpl_kind(key: &[u8]) -> Option<u16> {
+    let (total, rest) = number(key.strip_prefix(TPL_MAGIC)?)?;
+    let (kind, rest) = rest.strip_prefix(TPL_KEY)?.split_first_chunk::<2>()?;
+    let (_name, rest) = text(rest)?;
+    (total as usize == key.len() && rest.is_empty()).then(|| u16::from_le_bytes(*kind))
+}
+
 /// A ban as mod_ban reads it.
 pub fn write(form: Form, ban: &Ban, writer: Writer, now: Moment) -> Option<Vec<u8>> {
     let (number, kind, name) = named(&ban.subject)?;
@@ -341,6 +367,28 @@ mod tests {
             assert!(good.contains(from), "{from}");
             assert_eq!(reads(&good.replace(from, to)), honoured, "{from} -> {to}");
         }
+    }
+
+    #[test]
+    fn p_40_p_53_only_a_key_of_mod_bans_for_the_kind_of_the_subject_is_taken() {
+        let subjects = ["host:127.0.0.1", "user:eve", "user-at-host:eve@2001:db8::1", "class:office"];
+        for form in [Form::Json, Form::Tpl] {
+            for subject in subjects {
+                let spelled = raw(form, subject);
+                let subject = Subject::parse(subject).expect("a subject");
+                assert_eq!(checked_key(form, &subject, &spelled), key(form, &subject));
+                for other in subjects.iter().map(|other| Subject::parse(other).expect("a subject")) {
+                    assert_eq!(checked_key(form, &other, &spelled).is_some(), other == subject);
+                }
+                let other_form = if form == Form::Json { Form::Tpl } else { Form::Json };
+                assert!(checked_key(other_form, &subject, &spelled).is_none());
+                for wrong in [&spelled[1..], &spelled[..spelled.len() - 1], &[&spelled[..], b"x"].concat(), b""] {
+                    assert!(checked_key(form, &subject, wrong).is_none(), "{}", wrong.escape_ascii());
+                }
+            }
+        }
+        let network = Subject::parse("192.0.2.0/24").expect("network");
+        assert!(checked_key(Form::Json, &network, &raw(Form::Json, "host:127.0.0.1")).is_none());
     }
 
     #[test]

@@ -4,6 +4,7 @@
 const BUILT: &[(&str, &[u8])] = &[
     ("brute-force", include_bytes!("../../../policies/built/brute-force.wasm")),
     ("default-keys", include_bytes!("../../../policies/built/default-keys.wasm")),
+    ("proftpd-keys", include_bytes!("../../../policies/built/proftpd-keys.wasm")),
 ];
 
 /// The bytes of `builtin:NAME`.

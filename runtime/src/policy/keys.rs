@@ -26,7 +26,8 @@ use super::tally::Tally;
 use super::used::Figures;
 use super::warm::{Live, Warm};
 use super::{digest, text};
-use crate::config::settings::{Policies, PolicySettings, Settings};
+use crate::config::settings::{Policies, PolicySettings, ProftpdForm, Settings};
+use crate::ledger::proftpd::{self, Form};
 use crate::moment::Moment;
 use crate::store::{Derive, Key, Namespace, Purpose};
 use crate::waits::{self, Wait};
@@ -39,6 +40,7 @@ pub struct KeyPolicy {
     engine: Arc<Engine>,
     policies: Policies,
     site: Arc<str>,
+    granted: Option<Form>,
     current: ArcSwap<Keying>,
     loading: tokio::sync::Mutex<()>,
     attempt: Mutex<Option<ReloadAttempt>>,
@@ -54,11 +56,17 @@ impl KeyPolicy {
     /// Why it cannot be.
     pub async fn load(engine: Arc<Engine>, settings: &Settings) -> Result<Arc<KeyPolicy>, LoadError> {
         let site: Arc<str> = Arc::from(settings.server.site.as_str());
-        let first = Keying::load(&engine, &settings.keys, &settings.policies, &site, None).await?;
+        let granted = match settings.bans.share_proftpd {
+            ProftpdForm::Json if settings.bans.share_proftpd_by_policy => Some(Form::Json),
+            ProftpdForm::Tpl if settings.bans.share_proftpd_by_policy => Some(Form::Tpl),
+            _ => None,
+        };
+        let first = Keying::load(&engine, &settings.keys, &settings.policies, &site, granted, None).await?;
         Ok(Arc::new(KeyPolicy {
             engine,
             policies: settings.policies.clone(),
             site,
+            granted,
             current: ArcSwap::new(first),
             loading: tokio::sync::Mutex::new(()),
             attempt: Mutex::new(None),
@@ -73,7 +81,7 @@ impl KeyPolicy {
     pub async fn reload(&self, settings: &PolicySettings) -> Result<bool, LoadError> {
         let _one = self.loading.lock().await;
         let old = self.current.load_full();
-        let loaded = Keying::load(&self.engine, settings, &self.policies, &self.site, Some(&old)).await;
+        let loaded = Keying::load(&self.engine, settings, &self.policies, &self.site, self.granted, Some(&old)).await;
         let error = loaded.as_ref().err().map(|error| error.fault.to_string());
         *self.attempt.lock() = Some(ReloadAttempt { at: Moment::now(), error });
         match loaded {
@@ -111,8 +119,29 @@ impl KeyPolicy {
     pub async fn explain(&self, purpose: &Purpose) -> Vec<Key> {
         let (keying, purpose) = (self.current.load_full(), purpose.clone());
         let engine = self.engine.clone();
+        self.engine.run(async move { keying.ask(&engine, &purpose).await }).await.unwrap_or_default().native
+    }
+
+    async fn derived(&self, purpose: &Purpose) -> Derived {
+        let keying = self.current.load_full();
+        if let Some(derived) = keying.remembered.lock().get(purpose) {
+            return derived;
+        }
+        // A host function is on a guest's thread already: another hop would wait for a second one.
+        if Engine::is_guest_thread() {
+            return keying.ask(&self.engine, purpose).await;
+        }
+        let (engine, purpose) = (self.engine.clone(), purpose.clone());
         self.engine.run(async move { keying.ask(&engine, &purpose).await }).await.unwrap_or_default()
     }
+}
+
+/// The answer to one purpose, checked.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Derived {
+    native: Vec<Key>,
+    /// In ProFTPD's form.
+    foreign: Vec<Key>,
 }
 
 impl std::fmt::Debug for KeyPolicy {
@@ -124,16 +153,11 @@ impl std::fmt::Debug for KeyPolicy {
 #[async_trait]
 impl Derive for KeyPolicy {
     async fn derive(&self, purpose: &Purpose) -> Vec<Key> {
-        let keying = self.current.load_full();
-        if let Some(keys) = keying.remembered.lock().get(purpose) {
-            return keys;
-        }
-        // A host function is on a guest's thread already: another hop would wait for a second one.
-        if Engine::is_guest_thread() {
-            return keying.ask(&self.engine, purpose).await;
-        }
-        let (engine, purpose) = (self.engine.clone(), purpose.clone());
-        self.engine.run(async move { keying.ask(&engine, &purpose).await }).await.unwrap_or_default()
+        self.derived(purpose).await.native
+    }
+
+    async fn derive_foreign(&self, purpose: &Purpose) -> Vec<Key> {
+        self.derived(purpose).await.foreign
     }
 }
 
@@ -143,6 +167,7 @@ struct Keying {
     stamp: PolicyStamp,
     description: Description,
     site: Arc<str>,
+    granted: Option<Form>,
     since: Moment,
     prepared: v0_1::key::KeyPolicyPre<Guest<()>>,
     warm: Warm<(), v0_1::key::KeyPolicy>,
@@ -158,6 +183,7 @@ impl Keying {
         settings: &PolicySettings,
         policies: &Policies,
         site: &Arc<str>,
+        granted: Option<Form>,
         before: Option<&Arc<Keying>>,
     ) -> Result<Arc<Keying>, LoadError> {
         let load = async {
@@ -169,7 +195,7 @@ impl Keying {
                 return Ok(before.clone());
             }
             let loaded = load::load(engine, Some(Role::Key), bytes, settings, policies).await?;
-            Keying::new(engine, loaded, settings, policies, site.clone()).map(Arc::new)
+            Keying::new(engine, loaded, settings, policies, site.clone(), granted).map(Arc::new)
         };
         load.await.map_err(|fault: LoadFault| fault.of(&text::line(&settings.name)))
     }
@@ -180,6 +206,7 @@ impl Keying {
         settings: &PolicySettings,
         policies: &Policies,
         site: Arc<str>,
+        granted: Option<Form>,
     ) -> Result<Keying, LoadFault> {
         let refused = |error: wasmtime::Error| LoadFault::Refused(text::line(&format!("{error:#}")));
         let mut linker = Linker::new(&engine.wasm);
@@ -194,6 +221,7 @@ impl Keying {
             },
             description: loaded.description,
             site,
+            granted,
             since: Moment::now(),
             prepared: v0_1::key::KeyPolicyPre::new(prepared).map_err(refused)?,
             warm: Warm::new(engine.keep.clone()),
@@ -205,9 +233,9 @@ impl Keying {
         })
     }
 
-    async fn ask(&self, engine: &Engine, purpose: &Purpose) -> Vec<Key> {
+    async fn ask(&self, engine: &Engine, purpose: &Purpose) -> Derived {
         if !self.health.admits(Instant::now()) {
-            return Vec::new();
+            return Derived::default();
         }
         match self.answer(engine, purpose).await {
             Ok(keys) => {
@@ -222,19 +250,19 @@ impl Keying {
             }
             Err(failure) => {
                 self.failed(&failure);
-                Vec::new()
+                Derived::default()
             }
         }
     }
 
-    async fn answer(&self, engine: &Engine, purpose: &Purpose) -> Result<Vec<Key>, Failure> {
+    async fn answer(&self, engine: &Engine, purpose: &Purpose) -> Result<Derived, Failure> {
         let began = Instant::now();
         let request = v0_1::key_request(purpose, &self.site);
         let call = catching(self.call(engine, &request));
         let answer = waits::for_at_most(self.settings.bounds.wall, Wait::Ruling, call).await;
         self.tally.call(began.elapsed());
         match answer {
-            Ok(Ok(derived)) => checked(purpose, derived?),
+            Ok(Ok(derived)) => checked(purpose, derived?, self.granted),
             Ok(Err(Panicked)) => Err(Failure::new(FailureKind::Crash, "")),
             Err(_timed_out) => Err(Failure::new(FailureKind::Wall, "")),
         }
@@ -301,7 +329,7 @@ impl Keying {
 }
 
 /// Nothing of a wrong answer is used.
-fn checked(purpose: &Purpose, derived: Vec<wit::DerivedKey>) -> Result<Vec<Key>, Failure> {
+fn checked(purpose: &Purpose, derived: Vec<wit::DerivedKey>, granted: Option<Form>) -> Result<Derived, Failure> {
     let nonsense = |detail: String| Failure::new(FailureKind::BadAnswer, detail);
     let (namespace, exact) = match purpose {
         Purpose::LookUpBan(_) | Purpose::StoreBan(..) => (Namespace::Bans, None),
@@ -311,21 +339,33 @@ fn checked(purpose: &Purpose, derived: Vec<wit::DerivedKey>) -> Result<Vec<Key>,
     if exact.is_some_and(|exact| derived.len() != exact) || derived.len() > KEYS_MAX {
         return Err(nonsense(format!("{} keys", derived.len())));
     }
-    derived
-        .iter()
-        .map(|key| match key.format {
-            wit::Format::Native => namespace.key(&key.key).map_err(|error| nonsense(error.to_string())),
-            wit::Format::ProftpdJson | wit::Format::ProftpdTpl => {
-                Err(nonsense("keys in ProFTPD's form are not granted".to_owned()))
+    let mut good = Derived::default();
+    for key in derived {
+        let form = match key.format {
+            wit::Format::Native => {
+                good.native.push(namespace.key(&key.key).map_err(|error| nonsense(error.to_string()))?);
+                continue;
             }
-        })
-        .collect()
+            wit::Format::ProftpdJson => Form::Json,
+            wit::Format::ProftpdTpl => Form::Tpl,
+        };
+        if granted != Some(form) {
+            return Err(nonsense("keys in this form of ProFTPD's are not granted".to_owned()));
+        }
+        let subject = match purpose {
+            Purpose::LookUpBan(subject) | Purpose::StoreBan(subject, _) => Some(subject),
+            Purpose::Entry { .. } | Purpose::TlsSession(_) => None,
+        };
+        let key = subject.and_then(|subject| proftpd::checked_key(form, subject, &key.key));
+        good.foreign.push(key.ok_or_else(|| nonsense("this is no key of mod_ban for that".to_owned()))?);
+    }
+    Ok(good)
 }
 
 /// Answers that were given, in two generations: when the young one is full, the old one is forgotten.
 struct Remembered {
-    young: HashMap<Purpose, Vec<Key>, foldhash::fast::RandomState>,
-    old: HashMap<Purpose, Vec<Key>, foldhash::fast::RandomState>,
+    young: HashMap<Purpose, Derived, foldhash::fast::RandomState>,
+    old: HashMap<Purpose, Derived, foldhash::fast::RandomState>,
     generation: usize,
 }
 
@@ -334,7 +374,7 @@ impl Remembered {
         Remembered { young: HashMap::default(), old: HashMap::default(), generation: most / 2 }
     }
 
-    fn get(&mut self, purpose: &Purpose) -> Option<Vec<Key>> {
+    fn get(&mut self, purpose: &Purpose) -> Option<Derived> {
         if let Some(keys) = self.young.get(purpose) {
             return Some(keys.clone());
         }
@@ -343,7 +383,7 @@ impl Remembered {
         Some(keys)
     }
 
-    fn put(&mut self, purpose: Purpose, keys: Vec<Key>) {
+    fn put(&mut self, purpose: Purpose, keys: Derived) {
         if self.young.len() >= self.generation {
             self.old = std::mem::take(&mut self.young);
         }
@@ -366,12 +406,14 @@ mod tests {
     fn s_61_a_wrong_answer_is_refused_as_a_whole() {
         let entry = Purpose::Entry { policy: "p".into(), key: "tk".into() };
         let ban = Purpose::LookUpBan(Subject::User("alice".into()));
-        assert_eq!(checked(&entry, vec![native("a")]).expect("one")[0].as_str(), "pc1.c.1.p.a");
-        assert_eq!(checked(&ban, vec![native("a"), native("b")]).expect("two").len(), 2);
-        assert_eq!(checked(&ban, Vec::new()).expect("none"), []);
+        let checked = |purpose: &Purpose, answer| checked(purpose, answer, None);
+        assert_eq!(checked(&entry, vec![native("a")]).expect("one").native[0].as_str(), "pc1.c.1.p.a");
+        assert_eq!(checked(&ban, vec![native("a"), native("b")]).expect("two").native.len(), 2);
+        assert_eq!(checked(&ban, Vec::new()).expect("none"), Derived::default());
         let foreign = wit::DerivedKey { key: b"a".to_vec(), format: wit::Format::ProftpdTpl };
         let session = Purpose::TlsSession(vec![7; 32]);
-        assert_eq!(checked(&session, vec![native("default/07")]).expect("one")[0].as_str(), "pc1.s.default/07");
+        let named = checked(&session, vec![native("default/07")]).expect("one").native;
+        assert_eq!(named[0].as_str(), "pc1.s.default/07");
         for (purpose, answer) in [
             (&entry, Vec::new()),
             (&session, Vec::new()),
@@ -389,18 +431,37 @@ mod tests {
     }
 
     #[test]
+    fn p_40_keys_of_mod_ban_are_taken_where_they_are_granted_and_for_what_they_are() {
+        let key = b"mod_ban.{\"ban_type_id\":3,\"ban_name\":\"alice\"}\0".to_vec();
+        let answer = |format| vec![native("a"), wit::DerivedKey { key: key.clone(), format }];
+        let user = Purpose::LookUpBan(Subject::User("alice".into()));
+        let derived = checked(&user, answer(wit::Format::ProftpdJson), Some(Form::Json)).expect("granted");
+        assert_eq!((derived.native.len(), derived.foreign.len()), (1, 1));
+        assert!(derived.foreign[0].is_encoded());
+        for (purpose, format, granted) in [
+            (&user, wit::Format::ProftpdJson, None),
+            (&user, wit::Format::ProftpdJson, Some(Form::Tpl)),
+            (&user, wit::Format::ProftpdTpl, Some(Form::Tpl)),
+            (&Purpose::LookUpBan(Subject::Class("alice".into())), wit::Format::ProftpdJson, Some(Form::Json)),
+            (&Purpose::TlsSession(vec![7; 32]), wit::Format::ProftpdJson, Some(Form::Json)),
+        ] {
+            assert!(checked(purpose, answer(format), granted).is_err(), "{purpose:?}");
+        }
+    }
+
+    #[test]
     fn remembered_answers_are_bounded() {
         let mut remembered = Remembered::new(4);
         let purpose = |number: u32| Purpose::LookUpBan(Subject::User(number.to_string()));
         for number in 0..100 {
-            remembered.put(purpose(number), Vec::new());
+            remembered.put(purpose(number), Derived::default());
             assert!(remembered.get(&purpose(0)).is_some(), "what is used stays");
             assert!(remembered.young.len() + remembered.old.len() <= 4);
         }
         assert!(remembered.get(&purpose(50)).is_none());
         assert!(remembered.get(&purpose(99)).is_some());
         let mut none = Remembered::new(0);
-        none.put(purpose(1), Vec::new());
+        none.put(purpose(1), Derived::default());
         assert!(none.get(&purpose(1)).is_none());
     }
 }

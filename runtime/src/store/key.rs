@@ -200,6 +200,10 @@ pub trait Derive: Send + Sync {
     /// The keys for a purpose, checked. An empty list means "none": nothing is looked up or written.
     /// A key policy that fails or returns nonsense yields an empty list, is counted and told.
     async fn derive(&self, purpose: &Purpose) -> Vec<Key>;
+    /// The keys in ProFTPD's form for a purpose, checked; of the key policy where it is granted to say them.
+    async fn derive_foreign(&self, _purpose: &Purpose) -> Vec<Key> {
+        Vec::new()
+    }
 }
 
 #[cfg(test)]
