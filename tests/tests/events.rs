@@ -167,6 +167,11 @@ async fn another_protocol_is_told_by_its_name() {
         client.try_command(first).await;
         assert_eq!(seen(&server, "protocol-mismatch", name).await["detail"], name);
     }
+    // A client that begins with its handshake, as on a port for implicit TLS.
+    let mut client = server.welcome(CLIENT).await;
+    client.send(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03").await.expect("sent");
+    let _ = client.drain(SOON).await;
+    seen(&server, "protocol-mismatch", "tls-on-plain-port").await;
 }
 
 #[tokio::test]
@@ -210,6 +215,40 @@ async fn a_transfer_that_is_given_up_is_told_as_aborted() {
         .await;
     let last = seen(&server, "disconnected", CLIENT).await;
     assert_eq!(last["session"][3], 2, "{last}");
+}
+
+#[tokio::test]
+async fn a_transfer_whose_data_connection_breaks_is_told_as_failed() {
+    let server = plain().await;
+    std::fs::write(server.root().join("big"), vec![7; 64 << 20]).expect("a file");
+    let mut client = server.enter(CLIENT).await;
+    let mut data = client.open_data("RETR big", &DataTls::Resuming).await;
+    assert!(data.read(&mut [0; 1000]).await > 0);
+    data.reset();
+    client.reply().await.expect(426);
+    assert_eq!(seen(&server, "transfer-ended", "/big").await["detail"][1], "failed");
+    client.command("NOOP").await.expect(200);
+}
+
+#[tokio::test]
+async fn who_transfers_nothing_and_who_reads_no_reply_is_told_by_the_name_of_the_wait() {
+    let server = recording(&[], |config| {
+        config.set("timeouts.no-transfer", "500ms");
+    })
+    .await;
+    let mut busy = server.enter(CLIENT).await;
+    while busy.try_command("NOOP").await.is_some_and(|reply| reply.code == 200) {}
+    assert_eq!(seen(&server, "timeout", "no-transfer").await["in"], true);
+
+    let server = recording(&[], |config| {
+        config.set("timeouts.reply-stall", "500ms");
+    })
+    .await;
+    let mut deaf = server.enter(CLIENT).await;
+    // Far more than the kernel keeps on the way.
+    let flood = tokio::spawn(async move { deaf.send("HELP\r\n".repeat(50_000).as_bytes()).await.map(|()| deaf) });
+    assert_eq!(seen(&server, "timeout", "reply-stall").await["user"], USER);
+    flood.abort();
 }
 
 #[tokio::test]
@@ -261,7 +300,7 @@ async fn each_limit_that_is_reached_is_told_by_its_name() {
     .await;
     let held = [server.welcome(CLIENT).await, server.welcome(CLIENT).await];
     assert!(matches!(server.knock(CLIENT).await, Door::Refused(Some(_))));
-    let event = seen(&server, "limit-reached", "unauthenticated").await;
+    let event = seen(&server, "limit-reached", "unauthenticated-per-address").await;
     assert_eq!((&event["session"][0], &event["in"]), (&json!(0), &json!(false)), "{event}");
     drop(held);
 
@@ -280,6 +319,36 @@ async fn each_limit_that_is_reached_is_told_by_its_name() {
     }
     seen(&server, "limit-reached", "unknown-commands").await;
     server.enter(CLIENT).await.command("NOOP").await.expect(200);
+}
+
+#[tokio::test]
+async fn who_is_turned_away_at_the_door_is_told_by_the_limits_name() {
+    for name in ["connections-per-address", "connections", "unauthenticated", "unauthenticated-per-address"] {
+        let limit = &format!("limits.{name}");
+        let server = recording(&[], |config| {
+            config.set("limits.unauthenticated", 3).set(limit, 2);
+        })
+        .await;
+        let held = [server.welcome(CLIENT).await, server.welcome(CLIENT).await];
+        assert!(matches!(server.knock(CLIENT).await, Door::Refused(Some(_))), "{limit}");
+        let told = deadline::until(SOON, "the limit", || {
+            events(&server).into_iter().find(|event| event["kind"] == "limit-reached")
+        })
+        .await;
+        assert_eq!(told["detail"], name, "{told}");
+        assert!(told["peer"].as_str().is_some_and(|peer| peer.starts_with(CLIENT)), "{told}");
+        drop(held);
+    }
+    let server = recording(&[], |config| {
+        config.set("limits.rate-per-address", "2 in 1h");
+    })
+    .await;
+    for _ in 0..2 {
+        drop(server.welcome(CLIENT).await);
+    }
+    assert!(!matches!(server.knock(CLIENT).await, Door::Open(_)));
+    assert_eq!(seen(&server, "limit-reached", "rate-per-address").await["session"][0], 0);
+    server.enter(OTHER).await.command("NOOP").await.expect(200);
 }
 
 #[tokio::test]

@@ -44,8 +44,10 @@ pub enum Refusal {
     TooManyConnections,
     /// `limits.connections-per-address`
     TooManyFromAddress,
-    /// `limits.unauthenticated`, or `limits.unauthenticated-per-address`
+    /// `limits.unauthenticated`
     TooManyUnauthenticated,
+    /// `limits.unauthenticated-per-address`
+    TooManyUnauthenticatedFromAddress,
 }
 
 /// A place among the connections, and until the login one among the unauthenticated. Given back on drop.
@@ -101,9 +103,11 @@ fn decide(limits: &Limits, counts: &Counts, slot: Slot) -> Result<(), Refusal> {
     if from.connections >= limits.connections_per_address {
         return Err(Refusal::TooManyFromAddress);
     }
-    if counts.unauthenticated() >= limits.unauthenticated || from.unauthenticated >= limits.unauthenticated_per_address
-    {
+    if counts.unauthenticated() >= limits.unauthenticated {
         return Err(Refusal::TooManyUnauthenticated);
+    }
+    if from.unauthenticated >= limits.unauthenticated_per_address {
+        return Err(Refusal::TooManyUnauthenticatedFromAddress);
     }
     Ok(())
 }
@@ -163,7 +167,7 @@ mod tests {
         let mut counts = Counts::new(5);
         assert_eq!(enter(&mut counts, "192.0.2.1"), Ok(()));
         assert_eq!(enter(&mut counts, "192.0.2.1"), Ok(()));
-        assert_eq!(enter(&mut counts, "192.0.2.1"), Err(Refusal::TooManyUnauthenticated));
+        assert_eq!(enter(&mut counts, "192.0.2.1"), Err(Refusal::TooManyUnauthenticatedFromAddress));
         log_in(&mut counts, "192.0.2.1");
         log_in(&mut counts, "192.0.2.1");
         assert_eq!(enter(&mut counts, "192.0.2.1"), Ok(()));
@@ -189,7 +193,7 @@ mod tests {
         let mut counts = Counts::new(5);
         assert_eq!(enter(&mut counts, "2001:db8:0:1::1"), Ok(()));
         assert_eq!(enter(&mut counts, "2001:db8:0:1:ffff::2"), Ok(()));
-        assert_eq!(enter(&mut counts, "2001:db8:0:1::3"), Err(Refusal::TooManyUnauthenticated));
+        assert_eq!(enter(&mut counts, "2001:db8:0:1::3"), Err(Refusal::TooManyUnauthenticatedFromAddress));
         assert_eq!(enter(&mut counts, "2001:db8:0:2::1"), Ok(()));
     }
 

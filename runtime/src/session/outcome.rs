@@ -174,6 +174,7 @@ pub(super) const fn limit_of(refusal: &Refusal) -> Option<&'static str> {
         Refusal::TooManyConnections => Some("connections"),
         Refusal::TooManyFromAddress => Some("connections-per-address"),
         Refusal::TooManyUnauthenticated => Some("unauthenticated"),
+        Refusal::TooManyUnauthenticatedFromAddress => Some("unauthenticated-per-address"),
     }
 }
 
