@@ -126,6 +126,41 @@ async fn a_refused_anonymous_password_and_a_refused_certificate_are_told_as_such
 }
 
 #[tokio::test]
+async fn whatever_is_typed_as_a_name_a_policy_sees_one_without_control_characters_or_none() {
+    let server = plain().await;
+    let long = [b"USER ", &[b'x'; 300][..], b"\r\n"].concat();
+    let endless = [b"USER ", &[b'y'; 10_000][..], b"\r\n"].concat();
+    let names: [&[u8]; 5] =
+        [b"USER al\xefce\r\n", b"USER \x1b[31mred\r\n", "USER \u{202e}ecila\r\n".as_bytes(), &long, &endless];
+    for name in names {
+        let mut client = server.protected(CLIENT).await;
+        client.send(name).await.expect("sent");
+        let reply = client.reply().await;
+        let shown = name.escape_ascii();
+        assert!(matches!(reply.code, 331 | 500 | 501), "{shown}: {reply}");
+        // A name that was taken fails at the password; where none was, there is none to try.
+        let code = if reply.code == 331 { 530 } else { 503 };
+        client.command("PASS wrong").await.expect(code);
+        client.command("QUIT").await.expect(221);
+    }
+    // A line of the log may be too short for the longest name, which stands at its end.
+    let ended = || {
+        let said: Vec<String> = server.log().iter().map(|line| line.text("says").to_owned()).collect();
+        said.into_iter().filter(|says| says.contains(r#""kind":"disconnected""#)).collect::<Vec<_>>()
+    };
+    let ended = deadline::until(SOON, "the end of each", || Some(ended()).filter(|all| all.len() == names.len())).await;
+    for says in &ended {
+        let (_, user) = says.rsplit_once(r#""user":"#).expect("its last field");
+        assert!(
+            user.len() < 280 && !user.contains(r"\u00"),
+            "no control character, and no more than 255 bytes: {says}"
+        );
+    }
+    assert!(ended.iter().any(|says| says.ends_with(r#""user":null}"#)), "a name that is none names nobody");
+    server.enter(OTHER).await.command("NOOP").await.expect(200);
+}
+
+#[tokio::test]
 async fn a_login_that_a_policy_refuses_is_a_failure_by_rule() {
     let server = recording(&["{ on = 'login-attempt', decision = 'refuse', text = 'Not today' }"], |_| {}).await;
     let reply = server.try_login(CLIENT, server.user(), server.password()).await.expect("an answer").expect(530);
