@@ -78,6 +78,11 @@ impl Proftpd {
         self.address
     }
 
+    /// Its process id.
+    pub fn id(&self) -> u32 {
+        self.process.id()
+    }
+
     /// Connects; what comes first.
     pub async fn knock(&self, source: &str) -> (Client, Option<Reply>) {
         Client::greeted(address(source), self.address).await
