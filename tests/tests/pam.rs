@@ -149,12 +149,10 @@ async fn wrong_unknown_locked_and_forbidden_read_alike_and_no_module_speaks_to_t
         replies.push(log_in_from(&format!("127.0.1.{}", at + 1), &server, user, password).await);
     }
     assert!(replies.iter().all(|reply| reply.0 == 530 && *reply == replies[0]), "{replies:?}");
-    let told: Vec<String> = server
-        .log()
-        .iter()
-        .filter(|line| line.message() == "login.failed")
-        .map(|line| line.text("cause").to_owned())
-        .collect();
+    // What the log says of a connection stands before its end.
+    server.outcomes(causes.len()).await;
+    let failed = server.log().into_iter().filter(|line| line.message() == "login.failed");
+    let told: Vec<String> = failed.map(|line| line.text("cause").to_owned()).collect();
     assert_eq!(told, causes.map(|(_, _, cause)| cause), "{}", server.words());
     assert!(!server.words().contains("secret of the module"));
     // A right password, and no home: the operator's fault, which counts against nobody.
@@ -212,9 +210,11 @@ async fn modules_that_hang_keep_their_own_clients_waiting_and_nobody_longer_than
     // Both places are held: others are told so in time, and users of the file notice nothing.
     assert_eq!(log_in(&server, "alice", "of-alice").await.0, 530);
     assert_eq!(log_in(&server, USER, CHEAP_PASSWORD).await.0, 230);
+    // The bystander's five, these two, and those of the two who hung.
+    server.outcomes(9).await;
     let troubles = server.log().iter().filter(|line| line.message() == "login.pam-trouble").count();
     assert_eq!(troubles, 3, "{}", server.words());
-    // Opened for both ways it need not wait for the readers, and both have their end when it is closed.
+    // It opens as somebody reads; closed, it is the end for all who do.
     let wake = server.folder().join("wake");
     fs::OpenOptions::new().write(true).open(&wake).expect("the modules wait there");
     let freed = async || (log_in(&server, "alice", "of-alice").await.0 == 230).then_some(());
