@@ -129,7 +129,10 @@ async fn f_10_a_store_whose_clock_is_a_day_ahead_forgets_and_is_told_again() {
 #[tokio::test]
 async fn f_10_a_store_whose_clock_is_a_day_behind_lengthens_no_ban() {
     let store = StandIn::start();
-    let ordeal = Ordeal::over(&[store.address()]).await;
+    let ordeal = Ordeal::with(&[store.address()], |config| {
+        config.set("bans.presence", "1s");
+    })
+    .await;
     let short = "127.0.0.12";
     ordeal.server.admin(&["bans", "add", short, "--for", "2s"]).await.good();
     ordeal.settled().await;

@@ -40,6 +40,8 @@ pub struct Server {
     pub(super) idle: Mutex<Vec<Connection>>,
     pub(super) permits: Semaphore,
     address: Address,
+    /// How often the name has led elsewhere: connections from before are not used again.
+    moves: AtomicU64,
     credentials: Option<Arc<Secret>>,
     breaker: Mutex<Breaker>,
     telling: Mutex<Telling>,
@@ -65,6 +67,7 @@ impl Server {
             idle: Mutex::default(),
             permits: Semaphore::new(settings.connections),
             address: Address::of(one),
+            moves: AtomicU64::new(0),
             credentials,
             breaker: Mutex::new(Breaker::new(settings.breaker_failures, settings.breaker_pause)),
             telling: Mutex::new(Telling::new(settings.log_interval)),
@@ -92,6 +95,7 @@ impl Server {
             tracing::info!(server = %self.name, addresses = ?found, "store.moved");
         }
         *known = found;
+        self.moves.fetch_add(1, Ordering::Relaxed);
         self.idle.lock().clear();
     }
 
@@ -173,6 +177,7 @@ impl Server {
     /// A connection for one operation: an idle one that is still good, or a new one.
     async fn lease(&self) -> Result<Lease<'_>, StoreError> {
         let permit = self.permits.acquire().await.map_err(|_| StoreError::Unavailable("shutting down".into()))?;
+        let moves = self.moves.load(Ordering::Relaxed);
         loop {
             let idle = self.idle.lock().pop();
             let connection = match idle {
@@ -186,7 +191,7 @@ impl Server {
                     StoreError::Unavailable(format!("{}: {}", self.name, crate::config::plain(&error)))
                 })?,
             };
-            return Ok(Lease { server: self, connection, _permit: permit });
+            return Ok(Lease { server: self, connection, moves, _permit: permit });
         }
     }
 
@@ -345,6 +350,8 @@ impl std::fmt::Debug for Server {
 struct Lease<'a> {
     server: &'a Server,
     connection: Connection,
+    /// As they were when it was taken out.
+    moves: u64,
     _permit: SemaphorePermit<'a>,
 }
 
@@ -361,7 +368,10 @@ impl Lease<'_> {
             return Err(StoreError::Garbled("an answer without an end".into()));
         }
         if understood && self.connection.is_in_step() {
-            self.server.idle.lock().push(self.connection);
+            let mut idle = self.server.idle.lock();
+            if self.moves == self.server.moves.load(Ordering::Relaxed) {
+                idle.push(self.connection);
+            }
         }
         result
     }
