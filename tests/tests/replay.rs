@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
+use tests::place;
 use tests::program::Answer;
 use tests::recording;
 use tests::server::{Server, portcullis};
@@ -83,6 +84,26 @@ async fn what_real_clients_did_is_written_without_secrets_and_replays_to_the_sam
         ["--policy", "builtin:brute-force", "--against", "builtin:brute-force", "--against-settings", &settings];
     let told = replay(std::slice::from_ref(&file), &other).await.out;
     assert!(told.contains("\n-  ") && told.contains(ATTACKER), "{told}");
+}
+
+#[tokio::test]
+async fn s_33_bans_of_users_that_nobody_granted_are_counted_as_forbidden() {
+    let folder = tempfile::TempDir::new().expect("a scratch folder");
+    let events = folder.path().join("events.jsonl");
+    recording::write(&events, 2000, 42);
+    let (files, recorder) = ([events], place::guest("recorder").to_string_lossy().into_owned());
+    let rule = r#"{"rules":[{"on":"login-failed","ban":["user"],"seconds":600}]}"#;
+    let told = replay(&files, &["--policy", &recorder, "--settings", rule]).await.out;
+    assert!(told.contains("banned     nobody") && told.contains("times: a ban of a user from everywhere"), "{told}");
+
+    let config = folder.path().join("granted.toml");
+    let text = format!(
+        "tls.self-signed = true\n[[policy]]\nname = 'recorder'\nsource = 'file:{recorder}'\n\
+         grants = ['log', 'user-bans']\nsettings = {{ rules = [{{ on = 'login-failed', ban = ['user'], seconds = 600 }}] }}\n"
+    );
+    std::fs::write(&config, text).expect("written");
+    let told = replay(&files, &["--config", &config.to_string_lossy()]).await.out;
+    assert!(told.contains("forbidden  nothing") && told.contains("user:user-"), "{told}");
 }
 
 #[tokio::test]

@@ -18,6 +18,7 @@ use super::limits::{self, Guest};
 use super::load::Loaded;
 use super::offer::{Call, Deps, Offer};
 use super::probation::{Probation, Trial};
+use super::ruling::USER_NOT_GRANTED;
 use super::ruling::{Decision, PolicyStamp};
 use super::status::{self, PolicyStatus};
 use super::tally::Tally;
@@ -207,7 +208,7 @@ impl Link {
                 subject = %subject.to_string().escape_debug(),
                 policy = %self.stamp.name,
                 digest = %self.stamp.digest,
-                why = "a ban of a user from everywhere needs the grant `user-bans`; prefer the user at a host",
+                why = USER_NOT_GRANTED,
                 "ban.not-imposed"
             );
         }

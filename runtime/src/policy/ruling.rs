@@ -5,6 +5,10 @@ use std::time::Duration;
 
 use crate::ledger::{Access, By, Reach, Subject};
 
+/// Why a ban of a user from everywhere is not imposed.
+pub const USER_NOT_GRANTED: &str =
+    "a ban of a user from everywhere needs the grant `user-bans`; prefer the user at a host";
+
 /// Which policy spoke, down to its bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PolicyStamp {

@@ -1,6 +1,7 @@
 //! Plays a recording: one event after the other, each at its own moment, over a store and a ledger in which
 //! nothing is at first.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,15 +14,15 @@ use parking_lot::RwLock;
 use super::reading::{ReadError, Recording};
 use super::report::{PlayedBan, Report, Who};
 use crate::config::Settings;
-use crate::config::settings::Bounds;
+use crate::config::settings::{Bounds, Grant};
 use crate::events::{Event, Kind, Label};
 use crate::ledger::record::Lift;
 use crate::ledger::rules::{Rules, reaches};
 use crate::ledger::table::{Inserted, Table};
-use crate::ledger::{Ban, BanId, By, Grounds};
+use crate::ledger::{Ban, BanId, By, Grounds, Subject};
 use crate::moment::Moment;
 use crate::net::Networks;
-use crate::policy::{BanOrder, Decision, Deps, Engine, LiftOrder, LoadError, Policies};
+use crate::policy::{BanOrder, Decision, Deps, Engine, LiftOrder, LoadError, Policies, USER_NOT_GRANTED};
 use crate::store::{Derive, Key, Memory, Purpose};
 
 /// Ended bans that are dropped at each event.
@@ -34,6 +35,8 @@ pub struct Stage {
     clock: Arc<AtomicU64>,
     table: Arc<RwLock<Table>>,
     rules: Rules,
+    /// Policies without the grant `user-bans`.
+    ungranted: BTreeSet<String>,
     report: Report,
 }
 
@@ -50,7 +53,13 @@ impl Stage {
     ) -> Result<Stage, Vec<LoadError>> {
         let mut settings = settings.clone();
         settings.timeouts.ruling = Duration::from_secs(60);
+        let mut ungranted = BTreeSet::new();
         for policy in &mut settings.chain {
+            // What it may not do is counted here, where the report is, and not dropped before.
+            if !policy.grants.contains(&Grant::UserBans) {
+                ungranted.insert(policy.name.clone());
+                policy.grants.push(Grant::UserBans);
+            }
             let wide = Duration::from_secs(10);
             policy.bounds = Bounds {
                 cpu: wide,
@@ -83,7 +92,7 @@ impl Stage {
             settings: status.settings_digest,
         };
         let report = Report { policies: policies.list().into_iter().map(who).collect(), ..Report::default() };
-        Ok(Stage { policies, clock, table, rules: Rules::new(&settings), report })
+        Ok(Stage { policies, clock, table, rules: Rules::new(&settings), ungranted, report })
     }
 
     /// One event.
@@ -139,8 +148,10 @@ impl Stage {
 
     /// As the ledger of a server does, with an id that is the same each time.
     fn impose(&mut self, order: BanOrder, number: usize, event: &Event) {
-        if let Err(why) = self.rules.permit(&order.subject) {
-            *self.report.not_imposed.entry(why.to_string()).or_default() += 1;
+        let granted = !matches!(order.subject, Subject::User(_)) || !self.ungranted.contains(&order.by.name);
+        let permitted = self.rules.permit(&order.subject).map_err(|why| why.to_string());
+        if let Err(why) = permitted.and_then(|()| if granted { Ok(()) } else { Err(USER_NOT_GRANTED.to_owned()) }) {
+            *self.report.not_imposed.entry(why).or_default() += 1;
             return;
         }
         let now = event.at;
