@@ -33,7 +33,7 @@ const S_OPEN: &[(u8, &str)] = &[
 ];
 
 /// As [`S_OPEN`], for faults.
-const F_OPEN: &[(u8, &str)] = &[(31, "the pool: mixed versions")];
+const F_OPEN: &[(u8, &str)] = &[];
 
 /// What is shared with other servers and other nodes: rows of mod_ban, mod_memcache and mod_tls_memcache.
 const P_FIRST: u8 = 24;

@@ -22,12 +22,26 @@ use crate::moment::Moment;
 
 const LOCK_NAME: &str = "bans.lock";
 
+/// Bytes of records of a later version that are kept for it: thousands of bans.
+const LATER_BYTES_MAX: usize = 16 * 1024 * 1024;
+
 /// The journal could not be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum LedgerError {
     /// Another server uses the state directory.
     #[error("{0} is in use by another server: give each server its own `server.state`")]
     InUse(PathBuf),
+    /// Too much of it was written by a later version.
+    #[error(
+        "{path} holds {records} records of a later version, more than this one keeps for it: start that version, or move \
+         the file away and let the pool tell what it knows"
+    )]
+    Later {
+        /// The file, untouched.
+        path: PathBuf,
+        /// So many.
+        records: usize,
+    },
     /// The file system said no.
     #[error("cannot {what} {path}: {source}; `server.state` must be a directory that the server may write")]
     Io {
@@ -70,6 +84,17 @@ impl Journal {
         let file =
             OpenOptions::new().read(true).append(true).create(true).open(&path).map_err(failed("open", &path))?;
         let reading = load(&file, table, now).map_err(failed("read", &path))?;
+        let mut later = Vec::new();
+        if reading.later > 0 {
+            later = journal::later(&fs::read(&path).map_err(failed("read", &path))?);
+            if later.len() > LATER_BYTES_MAX {
+                return Err(LedgerError::Later { path, records: reading.later });
+            }
+            tracing::warn!(
+                records = reading.later,
+                "ledger.later-version: a later version wrote them; they hold nobody off here, and are kept for it"
+            );
+        }
         if reading.torn_bytes > 0 {
             tracing::warn!(bytes = reading.torn_bytes, "ledger.torn-record-cut-off");
             file.set_len(reading.good_bytes).map_err(failed("truncate", &path))?;
@@ -79,7 +104,7 @@ impl Journal {
         disk.sync_names().map_err(failed("write", state))?;
         let shared = Arc::new(State::default());
         shared.lines.store(reading.records, Ordering::Relaxed);
-        let mut writer = Writer { disk, file, fsync, table: Arc::clone(table), state: Arc::clone(&shared) };
+        let mut writer = Writer { disk, file, fsync, later, table: Arc::clone(table), state: Arc::clone(&shared) };
         if reading.damaged > 0 {
             let aside = set_aside(&path, now).map_err(failed("set aside", &path))?;
             tracing::error!(damaged = reading.damaged, kept = reading.records, aside = %aside.display(), "ledger.damaged");
@@ -118,7 +143,8 @@ impl Journal {
         let shared = Arc::new(State::default());
         shared.lines.store(reading.records, Ordering::Relaxed);
         let file = disk.append_to(NAME)?;
-        let mut writer = Writer { disk, file, fsync, table: Arc::clone(table), state: Arc::clone(&shared) };
+        let later = journal::later(written);
+        let mut writer = Writer { disk, file, fsync, later, table: Arc::clone(table), state: Arc::clone(&shared) };
         if reading.damaged > 0 || reading.torn_bytes > 0 {
             writer.rewrite(now)?;
         }

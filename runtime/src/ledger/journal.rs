@@ -12,6 +12,8 @@ pub struct Reading {
     pub records: usize,
     /// Lines that are no record: something damaged the file.
     pub damaged: usize,
+    /// Whole lines that a later version wrote: they say what this one does not know.
+    pub later: usize,
     /// Bytes up to the end of the last line that ends.
     pub good_bytes: u64,
     /// Bytes of a last line that does not end: the server was stopped while it wrote.
@@ -24,6 +26,7 @@ impl Reading {
         Reading {
             records: self.records + next.records,
             damaged: self.damaged + next.damaged,
+            later: self.later + next.later,
             good_bytes: self.good_bytes + next.good_bytes,
             torn_bytes: self.torn_bytes + next.torn_bytes,
         }
@@ -40,15 +43,29 @@ pub fn line(record: &Record) -> Vec<u8> {
     line
 }
 
-/// A line without its end as a record; `None` if it is not exactly what was written.
+/// A line without its end as a record; `None` if it is not exactly what was written, or a later version wrote it.
 pub fn parse(line: &[u8]) -> Option<Record> {
+    serde_json::from_slice(whole(line)?).ok()
+}
+
+/// The JSON of a line that is exactly what was written.
+fn whole(line: &[u8]) -> Option<&[u8]> {
     let (sum, rest) = line.split_at_checked(SUM_BYTES)?;
     let json = rest.strip_prefix(b" ")?;
     let sum = u32::from_str_radix(std::str::from_utf8(sum).ok()?, 16).ok()?;
-    if sum != crc32fast::hash(json) {
-        return None;
-    }
-    serde_json::from_slice(json).ok()
+    (sum == crc32fast::hash(json)).then_some(json)
+}
+
+/// Whether a later version wrote a line, without its end: all of it is there, and it is an object.
+fn is_later(line: &[u8]) -> bool {
+    let object = |json| serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(json).is_ok();
+    parse(line).is_none() && whole(line).is_some_and(object)
+}
+
+/// The lines of a file that a later version wrote, as they are.
+pub fn later(bytes: &[u8]) -> Vec<u8> {
+    let lines = bytes.split_inclusive(|byte| *byte == b'\n');
+    lines.filter(|line| line.strip_suffix(b"\n").is_some_and(is_later)).flatten().copied().collect()
 }
 
 /// Reads the records of a file or a piece of one, in the order in which they were written.
@@ -65,6 +82,7 @@ pub fn read(bytes: &[u8], mut each: impl FnMut(Record)) -> Reading {
                 reading.records += 1;
                 each(record);
             }
+            None if is_later(whole) => reading.later += 1,
             None => reading.damaged += 1,
         }
     }

@@ -48,6 +48,8 @@ pub(super) struct Writer<D: Disk> {
     pub(super) disk: D,
     pub(super) file: D::File,
     pub(super) fsync: Fsync,
+    /// Lines of a later version: every new file holds them too.
+    pub(super) later: Vec<u8>,
     pub(super) table: Arc<RwLock<Table>>,
     pub(super) state: Arc<State>,
 }
@@ -120,6 +122,7 @@ impl<D: Disk> Writer<D> {
         self.state.behind.store(false, Ordering::Relaxed);
         let records = held(&self.table, now);
         let mut out = BufWriter::new(self.disk.create(NEW_NAME)?);
+        out.write_all(&self.later)?;
         for record in &records {
             out.write_all(&journal::line(record))?;
         }

@@ -253,6 +253,36 @@ async fn a_torn_record_alone_is_cut_off_and_the_next_is_written_after_it() {
 }
 
 #[tokio::test]
+async fn f_31_an_older_version_goes_on_with_a_newer_ledger_and_keeps_what_it_does_not_know() {
+    let store = memory();
+    let one = node("a", &store);
+    one.ban("host:192.0.2.1", Moment::now()).await;
+    one.ban("host:192.0.2.3", Moment::now()).await;
+    let known = fs::read_to_string(one.journal()).expect("journal");
+    let (known, other) = known.trim_end().split_once('\n').expect("two lines");
+    let json = |line: &str| line.split_once(' ').expect("a sum").1.to_owned();
+    let (known, json, other) = (format!("{known}\n"), json(known), json(other));
+    let line = |json: &str| format!("{:08x} {json}\n", crc32fast::hash(json.as_bytes()));
+    // A kind of record, a kind of subject and a field that come later.
+    let kind = line("{\"pardon\":{\"id\":1}}");
+    let subject = line(&json.replacen("{\"host\":\"192.0.2.1\"}", "{\"telephone\":\"112\"}", 1));
+    let field = line(&other.replacen("{\"ban\":{", "{\"ban\":{\"weight\":[7],", 1));
+    assert!(subject.contains("telephone") && field.contains("weight") && field.contains("192.0.2.3"));
+    fs::write(one.journal(), [&kind, known.as_str(), &subject, &field].map(String::from).concat()).expect("write");
+    let again = one.restart(&store);
+    assert!(again.bans_host("192.0.2.1") && again.bans_host("192.0.2.3"));
+    let aside = |node: &Node| fs::read_dir(node.state.path()).expect("folder").count();
+    assert_eq!(aside(&again), 2, "the journal and its lock: nothing was damaged");
+    again.bans.0.journal.fail_for_test();
+    again.upkeep().await;
+    again.ban("host:192.0.2.2", Moment::now()).await;
+    let rewritten = fs::read_to_string(again.journal()).expect("journal");
+    assert!(rewritten.starts_with(&[kind, subject].concat()), "{rewritten}");
+    let third = again.restart(&store);
+    assert!(["192.0.2.1", "192.0.2.2", "192.0.2.3"].iter().all(|host| third.bans_host(host)));
+}
+
+#[tokio::test]
 async fn two_servers_never_share_a_journal() {
     let one = node("a", &memory());
     let second = open(&settings("b", one.state.path()), memory(), Arc::new(PlainKeys));

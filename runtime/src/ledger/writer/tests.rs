@@ -171,7 +171,8 @@ impl Life {
         let file = disk.create(NAME).expect("no fault is set");
         disk.sync_names().expect("no fault is set");
         let table = Arc::new(RwLock::new(Table::new(1000)));
-        let writer = Writer { disk: disk.clone(), file, fsync: Fsync::Always, table, state: Arc::default() };
+        let writer =
+            Writer { disk: disk.clone(), file, fsync: Fsync::Always, later: Vec::new(), table, state: Arc::default() };
         let (banned, lifted, unsure) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
         Life { disk, writer, bans: Vec::new(), banned, lifted, unsure }
     }
