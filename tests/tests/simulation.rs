@@ -7,7 +7,8 @@ use std::ops::Range;
 use std::thread;
 use std::time::Instant;
 
-use tests::simulation::{Failure, Faults, Figures, Planted, Plot, Scenario, play};
+use tests::place::repository;
+use tests::simulation::{Failure, Faults, Figures, Planted, Plot, Scenario, cost, play};
 
 const SMALL: Scenario = Scenario {
     name: "small",
@@ -129,6 +130,90 @@ fn what_memcached_threw_out_before_a_node_read_it_is_told_again() {
 #[test]
 fn f_11_many_clocks_that_differ_cost_a_bounded_number_of_readings() {
     clean(&plotted("clocks", Plot::Clocks, 12, (1, 3), 90), 3);
+}
+
+/// A pool of hundreds of nodes that is attacked while everything fails. The full form, with
+/// `PORTCULLIS_SIMULATION_FULL=1`, takes minutes and gigabytes: twenty times the bans on as many nodes, and then a
+/// million of them on a few.
+#[test]
+fn hundreds_of_nodes_hold_under_an_attack_while_everything_fails() {
+    let full = setting("PORTCULLIS_SIMULATION_FULL").is_some();
+    let short = Plot::Attack { before: 500, rate: 1000, seconds: 1 };
+    let long = Plot::Attack { before: 5000, rate: 1000, seconds: 15 };
+    let million = Plot::Attack { before: 985_000, rate: 1000, seconds: 15 };
+    let runs: &[(u64, Plot, usize)] =
+        if full { &[(300, long, 200), (3, million, 20_000)] } else { &[(300, short, 50)] };
+    for (nodes, plot, sample) in runs {
+        let skew = Faults { skew: true, ..Faults::NONE };
+        let seconds = plot.seconds() + 20;
+        let large = Scenario { faults: skew, sample: *sample, ..plotted("large", *plot, *nodes, (4, 4), seconds) };
+        let started = Instant::now();
+        let figures = play(&large, 1, None).unwrap_or_else(|failure| panic!("{}", failure.what));
+        println!("{nodes} nodes: {figures:?} in {:?}, at most {} MiB", started.elapsed(), most_memory());
+        assert!(figures.bans + 20 >= plot.bans(), "bans were lost on their way: {figures:?}");
+        let requests = nodes * REQUESTS_A_NODE + 8 * 1000;
+        assert!(u64::from(figures.busiest_second) <= requests, "{figures:?}, more than {requests} requests");
+        let bytes = figures.bans * HELD_A_BAN / 4 * 3 / 2 + nodes * 64 * 1024;
+        assert!(figures.held_bytes <= bytes, "{figures:?}, more than {bytes} bytes");
+        assert!(
+            most_memory() * 1024 * 1024 <= nodes * figures.bans * MEMORY_A_BAN + (512 << 20),
+            "MiB: {}",
+            most_memory()
+        );
+    }
+}
+
+/// What one node may ask one server in its busiest second: it looks twenty times while it is behind, each time for the
+/// heads and for a page of entries, compares what it holds, and publishes.
+const REQUESTS_A_NODE: u64 = 50;
+/// What a ban takes in memcached, in bytes: its record, its entry in the journal, and the keys.
+const HELD_A_BAN: u64 = 2048;
+/// What a ban takes on a node of the simulation, in bytes: in the table, and on the disk that is memory here.
+const MEMORY_A_BAN: u64 = 2500;
+
+/// The most memory that this process has had, in MiB.
+fn most_memory() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").expect("Linux tells");
+    let line = status.lines().find(|line| line.starts_with("VmHWM:")).expect("the most of it");
+    line.split_whitespace().nth(1).and_then(|kib| kib.parse::<u64>().ok()).expect("a number") / 1024
+}
+
+/// The rows of the manual's table of costs: nodes, bans a second, requests to each of three servers, KiB sent by each.
+fn costs_in_the_manual() -> Vec<[f64; 4]> {
+    let manual = std::fs::read_to_string(repository().join("examples/pool/README.md")).expect("the manual");
+    let table = manual.split("| requests a second to each of 3 servers |").nth(1).expect("the table of costs");
+    let rows = table.lines().skip(2).take_while(|line| line.starts_with('|'));
+    let number = |cell: &str| {
+        let text = cell.trim().replace(',', "");
+        let (digits, unit) = text.split_once(' ').unwrap_or((&text, ""));
+        let factor = if unit.starts_with("MiB") { 1024.0 } else { 1.0 };
+        digits.parse::<f64>().unwrap_or_else(|_| panic!("{cell:?} begins with no number")) * factor
+    };
+    rows.map(|row| {
+        let cells: Vec<f64> = row.trim_matches('|').split('|').map(number).collect();
+        cells.try_into().expect("four columns")
+    })
+    .collect()
+}
+
+#[test]
+fn what_a_pool_asks_of_memcached_is_what_the_manual_says() {
+    let rows = costs_in_the_manual();
+    assert_eq!(rows.len(), 4, "{rows:?}");
+    for [nodes, rate, requests, sent] in rows {
+        let seconds = (600 / nodes as u64).clamp(3, 60);
+        let counted = cost(nodes as u64, 3, rate as u64, seconds);
+        println!("{nodes} nodes, {rate} bans a second: {counted:?}; the manual: {requests} requests, {sent} KiB");
+        let near = |counted: f64, said: f64| (0.8 * said..=1.25 * said).contains(&counted);
+        assert!(near(counted.requests, requests), "{nodes} nodes, {rate} bans a second: {counted:?}, not {requests}");
+        // These bans have no evidence: with it an entry takes up to 1 KiB, which the manual reckons with.
+        let kib = counted.bytes / 1024.0;
+        assert!(
+            (0.25 * sent..=sent).contains(&kib),
+            "{nodes} nodes, {rate} bans a second: {counted:?}, not {sent} KiB"
+        );
+        assert_eq!((counted.refused, counted.connect, counted.ban), (0, 1, 4), "one key, one journal");
+    }
 }
 
 #[test]

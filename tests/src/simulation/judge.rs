@@ -80,7 +80,8 @@ impl Judge {
 
     /// Whether nothing is known of a host that could matter to a new ban of it.
     pub fn is_free(&self, truth: &Truth, host: usize, now: u64) -> bool {
-        truth.deeds().iter().filter(|deed| deed.host == host).all(|deed| match (deed.acked, deed.lift, deed.ends) {
+        let (mine, deeds) = (truth.of(host), truth.deeds());
+        mine.iter().map(|deed| &deeds[*deed]).all(|deed| match (deed.acked, deed.lift, deed.ends) {
             (Some(_), Lifted::Done(_, at), _) => at + BOUND + CLOCKS < now,
             (Some(_), Lifted::No, Some(end)) => end + TOLERANCE < now,
             _ => false,
@@ -108,13 +109,9 @@ impl Judge {
             self.look_at_news(world, number, &deeds)?;
             self.look_at_bounds(world, number, &deeds)?;
         }
-        let mut by_host: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
-        for (number, deed) in deeds.iter().enumerate() {
-            if deed.host % self.sample == self.turn % self.sample {
-                by_host.entry(deed.host).or_default().push(number);
-            }
-        }
-        for (host, mine) in by_host {
+        let hosts = truth.hosts();
+        for (host, mine) in hosts.iter().skip(self.turn % self.sample).step_by(self.sample) {
+            let host = *host;
             for number in 0..world.nodes.len() {
                 let Some(node) = world.nodes[number].as_ref().filter(|_| world.awake[number].is_some()) else {
                     continue;
@@ -123,7 +120,7 @@ impl Judge {
                 let moment = Moment::from_millis(node.time.millis());
                 let found = node.bans.on_host(address(host), &[], moment);
                 let held = found.as_ref().map(|ban| ban.id);
-                for deed in &mine {
+                for deed in mine {
                     let ended = deeds[*deed].ends.is_some_and(|end| end <= now + TOLERANCE);
                     if deeds[*deed].id.is_some() && deeds[*deed].id == held {
                         self.seen.entry((number, *deed)).or_insert(now);
@@ -229,8 +226,13 @@ impl Judge {
         world.nodes[hearer].as_ref().is_some_and(|node| done <= went && went < node.started + BOUND)
     }
 
+    /// How long it takes at most to hear of a clock.
+    fn clocks(world: &World) -> u64 {
+        CLOCKS + (world.plan.settings.bans.presence.as_micros() as u64).saturating_sub(5 * SECOND)
+    }
+
     fn bound(world: &World, doer: usize, hearer: usize) -> u64 {
-        if world.skews[doer] == world.skews[hearer] { BOUND } else { BOUND + CLOCKS }
+        if world.skews[doer] == world.skews[hearer] { BOUND } else { BOUND + Judge::clocks(world) }
     }
 
     /// Notes whose clocks a node has had the time to learn since its start.
@@ -240,7 +242,7 @@ impl Judge {
                 continue;
             }
             let since = self.since(world, maker, number, now);
-            if since.is_some_and(|since| since + BOUND + CLOCKS < now) {
+            if since.is_some_and(|since| since + BOUND + Judge::clocks(world) < now) {
                 self.clocks.insert((number, maker));
             }
         }
@@ -305,8 +307,8 @@ impl Judge {
     /// asks the pool.
     pub(super) fn must_refuse_at_once(&self, world: &World, number: usize, host: usize) -> bool {
         let now = world.timeline.micros();
-        let deeds = world.truth.deeds();
-        deeds.iter().enumerate().filter(|(_, deed)| deed.host == host).any(|(index, deed)| {
+        let (mine, deeds) = (world.truth.of(host), world.truth.deeds());
+        mine.into_iter().map(|index| (index, &deeds[index])).any(|(index, deed)| {
             let at_once = deed.evicted.is_none()
                 && !deed.overwritten
                 && Judge::holds(deed, now)

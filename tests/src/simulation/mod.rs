@@ -5,6 +5,7 @@
 //! bugs that the judge must find, at the seams of a node and not in the product; it says why.
 
 mod chance;
+mod cost;
 mod disk;
 mod executor;
 mod judge;
@@ -17,6 +18,7 @@ mod story;
 mod truth;
 mod world;
 
+pub use cost::{Cost, cost};
 pub use judge::{BOUND, CLOCKS, GONE, TOLERANCE, UNSURE};
 pub use planted::Planted;
 pub use plot::Plot;

@@ -24,6 +24,9 @@ use super::remote::Remote;
 /// Unix time of the beginning of every run, in milliseconds.
 pub const BEGINNING: u64 = 1_700_000_000_000;
 
+/// Who owns the rounds of a node: its number and this.
+pub const ROUNDS: usize = 1_000_000;
+
 /// A node's clock and its chance.
 #[derive(Debug)]
 pub struct OwnTime {
@@ -166,8 +169,8 @@ impl Node {
         )
         .expect("memory takes everything");
         timeline.spawn(number, assembled.writing);
-        timeline.spawn(number, assembled.upkeep);
-        timeline.spawn(number, assembled.following);
+        timeline.spawn(number + ROUNDS, assembled.upkeep);
+        timeline.spawn(number + ROUNDS, assembled.following);
         Node {
             news: assembled.bans.watch(),
             bans: assembled.bans,

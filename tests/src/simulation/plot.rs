@@ -28,6 +28,18 @@ pub enum Plot {
     ThrownOut,
     /// No clock is like another, and one node starts late.
     Clocks,
+    /// Nothing happens; settings are the defaults.
+    Steady,
+    /// So many bans in force, then an attack that brings so many a second for so many seconds, in the middle of which
+    /// servers die and hang, nodes are killed and links are cut or lose messages. Settings are the defaults.
+    Attack {
+        /// Bans before it.
+        before: u64,
+        /// Bans a second.
+        rate: u64,
+        /// For so long.
+        seconds: u64,
+    },
 }
 
 impl Plot {
@@ -41,7 +53,63 @@ impl Plot {
             Plot::Pause => pause(story, length),
             Plot::ThrownOut => thrown_out(story, length),
             Plot::Clocks => clocks(story, length),
+            Plot::Steady => story.defaults = true,
+            Plot::Attack { before, rate, seconds } => attack(story, before, rate, seconds),
         }
+    }
+}
+
+impl Plot {
+    /// How long its bans take, from the beginning, in seconds.
+    pub const fn seconds(self) -> u64 {
+        match self {
+            Plot::Attack { before, seconds, rate } => 5 + before.div_ceil(rate) + 5 + seconds,
+            _ => 0,
+        }
+    }
+
+    /// How many bans are made, if nothing goes wrong.
+    pub const fn bans(self) -> u64 {
+        match self {
+            Plot::Attack { before, seconds, rate } => before + rate * seconds,
+            _ => 0,
+        }
+    }
+}
+
+fn attack(story: &mut Story, before: u64, rate: u64, seconds: u64) {
+    story.defaults = true;
+    let (nodes, servers) = (story.nodes, story.servers);
+    let begin = 5 + before.div_ceil(rate) + 5;
+    for number in 0..before + rate * seconds {
+        let second = if number < before { 5 * SECOND } else { begin * SECOND - before * SECOND / rate };
+        let at = second + number * SECOND / rate;
+        // Neighbours in time come to different nodes.
+        let node = number as usize * 7 % nodes;
+        story.events.push((at, ban(node, number as usize)));
+        if number % 50 == 7 {
+            let node = (node + 1) % nodes;
+            story.events.push((at + 10 * SECOND, Event::Lift { node, host: FIRST_HOST + number as usize }));
+        }
+        if number % 20 == 3 {
+            let node = (node + 2) % nodes;
+            story.events.push((at + 3 * SECOND, Event::Connect { node, host: FIRST_HOST + number as usize }));
+        }
+    }
+    let mut between = |from: u64, to: u64, one: Event, other: Event| {
+        story.events.push((begin * SECOND + from * SECOND / 10, one));
+        story.events.push((begin * SECOND + to * SECOND / 10, other));
+    };
+    let turn = |server, way| Event::Turn { server, way };
+    between(5, 45, turn(0, Way::Down), turn(0, Way::Well));
+    between(15, 40, turn(servers - 1, Way::Hung), turn(servers - 1, Way::Well));
+    for number in 0..nodes / 20 {
+        let node = number * 20 + 5;
+        between(8, 60, Event::Crash { node, power: number % 2 == 0 }, Event::Start { node });
+        let (node, server) = (number * 20 + 10, number % servers);
+        between(10, 90, Event::Cut { node, server, cut: true }, Event::Cut { node, server, cut: false });
+        let node = number * 20 + 15;
+        between(0, 80, Event::Lose { node, server, lossy: 100 }, Event::Lose { node, server, lossy: 0 });
     }
 }
 

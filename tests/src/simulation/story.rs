@@ -169,6 +169,8 @@ pub struct Story {
     pub keys: Keys,
     /// Records that may wait for the disk, and for the store.
     pub queue: usize,
+    /// Pages, pauses and queues are as operators have them; else they are short, so that they fill.
+    pub defaults: bool,
     /// Milliseconds by which each node's clock is ahead.
     pub skews: Vec<i64>,
     /// Microseconds and what happens then, in order.
@@ -199,7 +201,8 @@ impl Story {
             }
         };
         let skews = (0..nodes).map(|_| skew(&mut chance)).collect();
-        let mut story = Story { nodes, servers, replicas, keys, queue: 256, skews, events: Vec::new(), end: 0 };
+        let mut story =
+            Story { nodes, servers, replicas, keys, queue: 256, defaults: false, skews, events: Vec::new(), end: 0 };
         let length = scenario.seconds * SECOND;
         story.deeds(scenario, length, &mut chance);
         story.faults(scenario.faults, length, &mut chance);

@@ -1,5 +1,6 @@
 //! What was done, as those who did it were told: what every node has to hold to.
 
+use std::collections::{BTreeMap, HashSet};
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -39,12 +40,33 @@ pub enum Lifted {
 
 /// All deeds.
 #[derive(Clone, Debug, Default)]
-pub struct Truth(Arc<Mutex<Vec<Deed>>>);
+pub struct Truth {
+    deeds: Arc<Mutex<Vec<Deed>>>,
+    /// The numbers of the deeds of each host.
+    hosts: Arc<Mutex<BTreeMap<usize, Vec<usize>>>>,
+    /// Ids that makers were told of.
+    ids: Arc<Mutex<HashSet<BanId>>>,
+}
 
 impl Truth {
     /// To look at and to change.
     pub fn deeds(&self) -> MutexGuard<'_, Vec<Deed>> {
-        self.0.lock().expect("one thread")
+        self.deeds.lock().expect("one thread")
+    }
+
+    /// The numbers of the deeds of each host.
+    pub fn hosts(&self) -> MutexGuard<'_, BTreeMap<usize, Vec<usize>>> {
+        self.hosts.lock().expect("one thread")
+    }
+
+    /// The numbers of the deeds of a host.
+    pub fn of(&self, host: usize) -> Vec<usize> {
+        self.hosts().get(&host).cloned().unwrap_or_default()
+    }
+
+    /// True if nobody was told of this id before.
+    pub fn is_new(&self, id: BanId) -> bool {
+        self.ids.lock().expect("one thread").insert(id)
     }
 
     /// Somebody begins to ban; the number of the deed.
@@ -60,7 +82,9 @@ impl Truth {
             evicted: None,
             overwritten: false,
         });
-        deeds.len() - 1
+        let number = deeds.len() - 1;
+        self.hosts().entry(host).or_default().push(number);
+        number
     }
 
     /// What a value of a server told of is gone there.

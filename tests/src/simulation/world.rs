@@ -11,8 +11,8 @@ use super::chance::Chance;
 use super::disk::MemoryDisk;
 use super::executor::{Executor, Timeline};
 use super::judge::Judge;
-use super::network::{Network, Way};
-use super::node::{BEGINNING, Node, Plan};
+use super::network::{Load, Network, Way};
+use super::node::{BEGINNING, Node, Plan, ROUNDS};
 use super::planted::Planted;
 use super::story::{Event, Scenario, Story};
 use super::truth::{Deed, Lifted, Truth, address};
@@ -50,6 +50,10 @@ pub struct Figures {
     pub requests: u64,
     /// Bans that were acknowledged.
     pub bans: u64,
+    /// Most that one server was asked in a second.
+    pub busiest_second: u32,
+    /// Most bytes of keys and values that one server held, at the end.
+    pub held_bytes: u64,
     /// Times that something was looked at.
     pub looks: u64,
     /// From the end of all faults until every ban was refused everywhere, in microseconds; `None`: it never was.
@@ -103,17 +107,19 @@ pub fn play(scenario: &Scenario, seed: u64, planted: Option<Planted>) -> Result<
 }
 
 impl World {
-    fn new(story: &Story, seed: u64, planted: Option<Planted>) -> World {
+    pub(super) fn new(story: &Story, seed: u64, planted: Option<Planted>) -> World {
         let timeline = Timeline::default();
         let network = Network::new(&timeline, story.nodes, story.servers, Chance::new(seed, 2));
         let mut plan = Plan::new(story.servers);
         plan.keys = story.keys;
         plan.planted = planted;
         plan.settings.store.replicas = story.replicas;
-        plan.settings.bans.queue = story.queue;
-        plan.settings.bans.presence = Duration::from_secs(5);
-        plan.settings.bans.sync_page = 20;
-        plan.settings.bans.upkeep_batch = 50;
+        if !story.defaults {
+            plan.settings.bans.queue = story.queue;
+            plan.settings.bans.presence = Duration::from_secs(5);
+            plan.settings.bans.sync_page = 20;
+            plan.settings.bans.upkeep_batch = 50;
+        }
         let mut world = World {
             executor: Executor::new(&timeline, Chance::new(seed, 3)),
             timeline,
@@ -137,6 +143,38 @@ impl World {
         world
     }
 
+    /// Goes on to a moment.
+    pub(super) fn run_to(&mut self, at: u64) {
+        self.executor.run_until(at);
+    }
+
+    /// A ban that nobody judges.
+    pub(super) fn happen_unjudged(&mut self, at: u64, event: &Event) {
+        if let Event::Ban { node, host, span, twin } = event {
+            self.tell(at, &format!("{event:?}"));
+            self.ban(*node, *host, *span, *twin, None);
+        }
+    }
+
+    /// No node looks at the journal any more, nor does its upkeep; what others ask of it is done.
+    pub(super) fn stop_looking(&mut self) {
+        (0..self.nodes.len()).for_each(|node| self.executor.stop(node + ROUNDS));
+        self.executor.run_until(self.timeline.micros() + 100_000);
+    }
+
+    /// What all servers did.
+    pub(super) fn load(&self) -> Load {
+        let mut all = Load::default();
+        for server in 0..self.network.servers() {
+            let load = self.network.with(server, |cache, _| cache.load);
+            all.requests += load.requests;
+            all.keys_read += load.keys_read;
+            all.bytes_in += load.bytes_in;
+            all.bytes_out += load.bytes_out;
+        }
+        all
+    }
+
     fn tell(&mut self, at: u64, text: &str) {
         self.trace.push(format!("{:>9.3} s  {text}", at as f64 / 1e6));
     }
@@ -154,7 +192,7 @@ impl World {
     fn happen(&mut self, at: u64, event: &Event, judge: &Judge) {
         self.tell(at, &format!("{event:?}"));
         match event {
-            Event::Ban { node, host, span, twin } => self.ban(*node, *host, *span, *twin, judge),
+            Event::Ban { node, host, span, twin } => self.ban(*node, *host, *span, *twin, Some(judge)),
             Event::Lift { node, host } => self.lift(*node, *host),
             Event::Connect { node, host } => self.connect(*node, *host, judge),
             Event::Cut { node, server, cut } => self.network.cut(*node, *server, *cut),
@@ -162,6 +200,7 @@ impl World {
             Event::Turn { server, way } => self.network.turn(*server, *way),
             Event::Crash { node, power } => {
                 self.executor.stop(*node);
+                self.executor.stop(*node + ROUNDS);
                 self.nodes[*node] = None;
                 if *power {
                     self.disks[*node].cut_power(self.chance.below(256));
@@ -170,6 +209,7 @@ impl World {
             Event::Start { node } => self.start(*node),
             Event::Pause { node, still } => {
                 self.executor.pause(*node, *still);
+                self.executor.pause(*node + ROUNDS, *still);
                 self.awake[*node] = (!still).then_some(at);
             }
             Event::ThrowOutEntries { server } => {
@@ -201,15 +241,13 @@ impl World {
         }
     }
 
-    fn ban(&mut self, number: usize, host: usize, span: Option<Duration>, twin: bool, judge: &Judge) {
+    fn ban(&mut self, number: usize, host: usize, span: Option<Duration>, twin: bool, judge: Option<&Judge>) {
         let now = self.timeline.micros();
         let Some(node) = &self.nodes[number] else { return };
         // Of a ban and a lift of one host at the same moment on two nodes nobody can say which came first.
-        let alone = |deeds: &[Deed]| {
-            let mut mine = deeds.iter().filter(|deed| deed.host == host);
-            mine.next().is_some_and(|first| first.lift == Lifted::No) && mine.next().is_none()
-        };
-        if !twin && !judge.is_free(&self.truth, host, now) || twin && !alone(&self.truth.deeds()) {
+        let mine = self.truth.of(host);
+        let alone = mine.len() == 1 && self.truth.deeds()[mine[0]].lift == Lifted::No;
+        if !twin && !judge.is_none_or(|judge| judge.is_free(&self.truth, host, now)) || twin && !alone {
             return;
         }
         let deed = self.truth.begin(host, number);
@@ -238,11 +276,9 @@ impl World {
                 let reason = "by hand".to_owned();
                 writer.add(subject, span, reason, Reach::Site, "root", moment).await.ok().map(|added| added.ban)
             };
-            let mut deeds = truth.deeds();
-            let known = made.as_ref().map(|ban| ban.id);
-            let again = known.is_none() || deeds.iter().any(|other| other.id == known);
             let Some(ban) = made else { return };
-            let one: &mut Deed = &mut deeds[deed];
+            let again = !truth.is_new(ban.id);
+            let one: &mut Deed = &mut truth.deeds()[deed];
             if again {
                 // Somebody else's ban holds, or nothing came of it.
                 one.lift = Lifted::Begun;
@@ -260,8 +296,8 @@ impl World {
     fn lift(&mut self, number: usize, host: usize) {
         let Some(node) = &self.nodes[number] else { return };
         {
+            let mine = self.truth.of(host);
             let mut deeds = self.truth.deeds();
-            let mine: Vec<usize> = (0..deeds.len()).filter(|deed| deeds[*deed].host == host).collect();
             // Of two bans of one host a node may know one.
             let twins = mine.iter().filter(|deed| deeds[**deed].lift == Lifted::No).count() > 1;
             if twins || mine.iter().any(|deed| deeds[*deed].acked.is_none()) {
@@ -279,7 +315,13 @@ impl World {
             let lifted = writer.lift(Which::Subject(Subject::Host(address(host))), "root", moment).await;
             let ids: Vec<BanId> = lifted.iter().map(|ban| ban.id).collect();
             let now = timeline.micros();
-            for deed in truth.deeds().iter_mut().filter(|deed| deed.host == host && deed.lift == Lifted::Begun) {
+            let mine = truth.of(host);
+            let mut deeds = truth.deeds();
+            for deed in mine {
+                let deed = &mut deeds[deed];
+                if deed.lift != Lifted::Begun {
+                    continue;
+                }
                 let Some(id) = deed.id else { continue };
                 deed.lift = if ids.contains(&id) { Lifted::Done(number, now) } else { Lifted::No };
             }
@@ -299,7 +341,8 @@ impl World {
                 Some(ban) => Some(ban),
                 None => bans.ask_pool_host(ip, &[], now()).await,
             };
-            let lifted_meanwhile = truth.deeds().iter().any(|deed| deed.host == host && deed.lift != Lifted::No);
+            let mine = truth.of(host);
+            let lifted_meanwhile = mine.into_iter().any(|deed| truth.deeds()[deed].lift != Lifted::No);
             if must && refused.is_none() && !lifted_meanwhile {
                 let text = format!("n{number} lets host {host} in, which came at {:.3} s", begun as f64 / 1e6);
                 complaints.lock().expect("one thread").push(text);
@@ -317,6 +360,9 @@ impl World {
         for server in 0..self.network.servers() {
             let (load, held) = self.network.with(server, |cache, _| (cache.load, cache.held()));
             figures.requests += load.requests;
+            let busiest = self.network.with(server, |cache, _| cache.by_second.iter().copied().max());
+            figures.busiest_second = figures.busiest_second.max(busiest.unwrap_or(0));
+            figures.held_bytes = figures.held_bytes.max(held.1);
             for number in [load.requests, load.keys_read, load.bytes_in, load.bytes_out, held.0 as u64, held.1] {
                 print = Chance::new(print.next() ^ number, 6);
             }
@@ -332,6 +378,6 @@ impl World {
     }
 }
 
-fn own_now(node: &Node) -> u64 {
+pub(super) fn own_now(node: &Node) -> u64 {
     super::planted::Now::millis(&*node.time)
 }
