@@ -150,7 +150,8 @@ fn hundreds_of_nodes_hold_under_an_attack_while_everything_fails() {
         let started = Instant::now();
         let figures = play(&large, 1, None).unwrap_or_else(|failure| panic!("{}", failure.what));
         println!("{nodes} nodes: {figures:?} in {:?}, at most {} MiB", started.elapsed(), most_memory());
-        assert!(figures.bans + 20 >= plot.bans(), "bans were lost on their way: {figures:?}");
+        // One node in twenty is down for five seconds of the attack, and bans nobody then.
+        assert!(figures.bans + plot.bans() / 50 >= plot.bans(), "bans were lost on their way: {figures:?}");
         let requests = nodes * REQUESTS_A_NODE + 8 * 1000;
         assert!(u64::from(figures.busiest_second) <= requests, "{figures:?}, more than {requests} requests");
         let bytes = figures.bans * HELD_A_BAN / 4 * 3 / 2 + nodes * 64 * 1024;
@@ -164,8 +165,8 @@ fn hundreds_of_nodes_hold_under_an_attack_while_everything_fails() {
 }
 
 /// What one node may ask one server in its busiest second: it looks twenty times while it is behind, each time for the
-/// heads and for a page of entries, compares what it holds, and publishes.
-const REQUESTS_A_NODE: u64 = 50;
+/// heads and for a page of entries, compares 4,000 keys with an emptied server, 100 at once, and writes what is missing.
+const REQUESTS_A_NODE: u64 = 100;
 /// What a ban takes in memcached, in bytes: its record, its entry in the journal, and the keys.
 const HELD_A_BAN: u64 = 2048;
 /// What a ban takes on a node of the simulation, in bytes: in the table, and on the disk that is memory here.
