@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -15,6 +16,8 @@ use crate::figure::{Figure, Scale, Target, cpu_of_family, cpu_of_threads, percen
 
 const ROUND_TRIPS_MAX: f64 = 1.3;
 const TIMES_PROFTPD: f64 = 20.0;
+/// Connections under way while refusals are counted, as `tests/compare` has it.
+const AT_ONCE: usize = 8;
 
 /// Loopback addresses of which none comes twice.
 fn address(block: u8, number: usize) -> IpAddr {
@@ -64,10 +67,25 @@ async fn round_trips(scale: &Scale) -> Figure {
     )
 }
 
+/// So many pieces of work, [`AT_ONCE`] of them at any time.
+async fn at_once<F>(count: usize, work: impl Fn(usize) -> F)
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    let mut running = tokio::task::JoinSet::new();
+    for number in 0..count {
+        if running.len() == AT_ONCE {
+            running.join_next().await.expect("some run").expect("it did well");
+        }
+        running.spawn(work(number));
+    }
+    running.join_all().await;
+}
+
 /// Bans that nobody but memcached knows: the server that is asked does not read the journal meanwhile.
 async fn refused(scale: &Scale) -> Figure {
     let memcached = Memcached::start().await;
-    let proftpd = Proftpd::start(&[memcached.address()], "BanCacheOptions UseJSON\n").await;
+    let proftpd = Arc::new(Proftpd::start(&[memcached.address()], "BanCacheOptions UseJSON\n").await);
     let share = |name: &'static str, sync: &'static str| {
         let address = memcached.address();
         Server::serve_with(move |config| {
@@ -98,15 +116,19 @@ async fn refused(scale: &Scale) -> Figure {
     assert_eq!(status["bans"]["bans"], 0, "whom the server refuses it has to ask for");
     let process = asked.process().id();
     let before = cpu_of_threads(process);
-    for number in 0..scale.refused {
-        let first = Client::greeted(address(22, number), asked.address()).await.1;
+    let server = asked.address();
+    at_once(scale.refused, |number| async move {
+        let first = Client::greeted(address(22, number), server).await.1;
         assert!(first.is_none_or(|reply| reply.code != 220), "{} is banned", address(22, number));
-    }
+    })
+    .await;
     let own = scale.refused as f64 / (cpu_of_threads(process) - before);
     let before = cpu_of_family(proftpd.id());
-    for number in 0..scale.refused_by_proftpd {
-        assert!(!proftpd.greets(&address(22, number).to_string()).await, "ProFTPD refuses");
-    }
+    at_once(scale.refused_by_proftpd, |number| {
+        let proftpd = Arc::clone(&proftpd);
+        async move { assert!(!proftpd.greets(&address(22, number).to_string()).await, "ProFTPD refuses") }
+    })
+    .await;
     let used = (cpu_of_family(proftpd.id()) - before).max(0.01);
     let theirs = scale.refused_by_proftpd as f64 / used;
     Figure::new(
