@@ -40,7 +40,8 @@ pub struct Server {
     pub(super) idle: Mutex<Vec<Connection>>,
     pub(super) permits: Semaphore,
     address: Address,
-    /// How often the name has led elsewhere: connections from before are not used again.
+    /// How often the name has led elsewhere: connections from before are not used again. Changed and compared with
+    /// `idle` locked.
     moves: AtomicU64,
     credentials: Option<Arc<Secret>>,
     breaker: Mutex<Breaker>,
@@ -95,8 +96,9 @@ impl Server {
             tracing::info!(server = %self.name, addresses = ?found, "store.moved");
         }
         *known = found;
+        let mut idle = self.idle.lock();
         self.moves.fetch_add(1, Ordering::Relaxed);
-        self.idle.lock().clear();
+        idle.clear();
     }
 
     /// The resolver failed; what is known stays good.
@@ -177,9 +179,12 @@ impl Server {
     /// A connection for one operation: an idle one that is still good, or a new one.
     async fn lease(&self) -> Result<Lease<'_>, StoreError> {
         let permit = self.permits.acquire().await.map_err(|_| StoreError::Unavailable("shutting down".into()))?;
-        let moves = self.moves.load(Ordering::Relaxed);
         loop {
-            let idle = self.idle.lock().pop();
+            // Read with the same lock that a move takes: an old connection never counts as one from after the move.
+            let (idle, moves) = {
+                let mut idle = self.idle.lock();
+                (idle.pop(), self.moves.load(Ordering::Relaxed))
+            };
             let connection = match idle {
                 Some(mut idle) => {
                     if idle.is_stale() {
