@@ -2,7 +2,6 @@
 //! is a day off.
 
 use std::fs;
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -55,7 +54,7 @@ fn bans_at(store: &StandIn) -> Vec<String> {
 
 #[tokio::test]
 async fn f_25_a_name_that_fails_hangs_or_leads_elsewhere_is_followed_and_no_client_waits() {
-    let (first, other) = (StandIn::start(), StandIn::start());
+    let ((first, second), other) = (StandIn::twins(), StandIn::start());
     let servers = [format!("cache.test:{}", first.port()), other.address()];
     let ordeal = Ordeal::of(resolving(&servers, "127.0.0.1").await, &servers).await;
     for last in 10..40 {
@@ -86,7 +85,6 @@ async fn f_25_a_name_that_fails_hangs_or_leads_elsewhere_is_followed_and_no_clie
     }
 
     // It leads elsewhere: the same keys stand there soon.
-    let second = StandIn::at(SocketAddr::from(([127, 0, 0, 2], first.port())));
     says(&ordeal.server, "127.0.0.2");
     deadline::until_asked(Duration::from_secs(30), "the new address to hold what the old one held", async || {
         ordeal.log_in().await;

@@ -63,12 +63,22 @@ struct Within {
 impl StandIn {
     /// An honest one, empty, on a free port.
     pub fn start() -> StandIn {
-        StandIn::at(SocketAddr::from(([127, 0, 0, 1], 0)))
+        StandIn::on(TcpListener::bind("127.0.0.1:0").expect("a free port"))
     }
 
-    /// As [`StandIn::start`], at this address; port 0 is a free one.
-    pub fn at(address: SocketAddr) -> StandIn {
-        let listener = TcpListener::bind(address).expect("a free port");
+    /// Two of them with one port, at 127.0.0.1 and at 127.0.0.2.
+    pub fn twins() -> (StandIn, StandIn) {
+        loop {
+            let one = TcpListener::bind("127.0.0.1:0").expect("a free port");
+            let port = one.local_addr().expect("an address").port();
+            // It may be taken there, if only as a client's.
+            if let Ok(other) = TcpListener::bind(("127.0.0.2", port)) {
+                return (StandIn::on(one), StandIn::on(other));
+            }
+        }
+    }
+
+    fn on(listener: TcpListener) -> StandIn {
         let address = listener.local_addr().expect("an address");
         let within = Arc::new(Within {
             manner: Mutex::new(Manner::Honest),
