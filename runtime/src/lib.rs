@@ -7,6 +7,7 @@
 pub mod config;
 pub mod latency;
 pub mod moment;
+pub mod threads;
 pub mod waits;
 
 pub mod net;

@@ -27,6 +27,7 @@ pub mod recording;
 pub mod scenario;
 pub mod server;
 pub mod simulation;
+pub mod spans;
 pub mod stand_in;
 pub mod swap;
 pub mod tls;

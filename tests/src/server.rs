@@ -278,9 +278,18 @@ impl Server {
 
     /// As [`Server::enter`], with TLS of the caller's.
     pub async fn enter_with(&self, source: &str, tls: &Arc<ClientConfig>) -> Client {
+        self.let_in(source, tls, self.user(), self.password()).await
+    }
+
+    /// As [`Server::enter`], as another user who has the harness's password.
+    pub async fn enter_as(&self, source: &str, user: &str) -> Client {
+        self.let_in(source, &self.tls(), user, PASSWORD).await
+    }
+
+    async fn let_in(&self, source: &str, tls: &Arc<ClientConfig>, user: &str, password: &str) -> Client {
         let mut client = self.welcome(source).await;
         client.upgrade(tls).await;
-        let reply = client.log_in(self.user(), self.password()).await;
+        let reply = client.log_in(user, password).await;
         reply.expect("an answer to the login").expect(230);
         client.protect_data().await;
         client.command("TYPE I").await.expect(200);

@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::time::{Duration, Instant};
 
-use tests::client::{Client, DataTls};
+use tests::client::DataTls;
 use tests::config::PASSWORD;
 use tests::deadline::{self, SOON};
 use tests::hanging::{BIG_BYTES, CONTENT, Hanging};
@@ -39,14 +39,6 @@ async fn with_two_disks() -> (Server, Hanging) {
     (server, disk)
 }
 
-async fn enter(server: &Server, user: &str) -> Client {
-    let mut client = server.protected(HERE).await;
-    client.log_in(user, PASSWORD).await.expect("an answer").expect(230);
-    client.protect_data().await;
-    client.command("TYPE I").await.expect(200);
-    client
-}
-
 /// Everything that somebody with files on a good disk does; the longest that one of it took.
 async fn bystander(server: &Server, name: &str) -> Duration {
     let mut longest = Duration::ZERO;
@@ -69,15 +61,15 @@ async fn f_24_a_disk_that_hangs_stops_nobody_whose_files_are_elsewhere() {
     let (mut server, disk) = with_two_disks().await;
     let mut clients = Vec::new();
     for _ in 0..STUCK {
-        clients.push(enter(&server, "stuck").await);
+        clients.push(server.enter_as(HERE, "stuck").await);
     }
     assert_eq!(clients[0].download("file").await, CONTENT, "while it answers");
-    let mut downloading = enter(&server, "stuck").await;
+    let mut downloading = server.enter_as(HERE, "stuck").await;
     let mut data = downloading.open_data("RETR big", &DataTls::Resuming).await;
     let mut room = vec![0; 1000];
     assert!(data.read(&mut room).await > 0);
 
-    let mut above = enter(&server, "above").await;
+    let mut above = server.enter_as(HERE, "above").await;
     fs::write(server.folder().join("shelf/own"), "mine").expect("a file");
     assert_eq!(above.download("mount/file").await, CONTENT, "while it answers");
 
@@ -130,7 +122,7 @@ async fn f_24_a_disk_that_hangs_stops_nobody_whose_files_are_elsewhere() {
     };
     deadline::until_asked(SOON, "the disk to be used again", size).await;
     assert_eq!(client.download("file").await, CONTENT);
-    assert_eq!(enter(&server, "stuck").await.download("file").await, CONTENT);
+    assert_eq!(server.enter_as(HERE, "stuck").await.download("file").await, CONTENT);
     above.command("SIZE mount/file").await.expect(213);
     let told = |message: &str| server.log().iter().filter(|line| line.message().starts_with(message)).count();
     let all = || (told("files.disk-answers") == 2).then_some(());

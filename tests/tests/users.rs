@@ -31,15 +31,6 @@ async fn write_users(server: &Server, users: &str) {
     fs::rename(&draft, &place).expect("the users can be replaced");
 }
 
-/// Logged in, with protected data connections.
-async fn enter(server: &Server, user: &str) -> Client {
-    let mut client = server.protected(HERE).await;
-    client.log_in(user, PASSWORD).await.expect("an answer").expect(230);
-    client.protect_data().await;
-    client.command("TYPE I").await.expect(200);
-    client
-}
-
 async fn refused(client: &mut Client, command: &str, code: u16) {
     match client.try_open_data(command, &DataTls::Resuming).await {
         Err(reply) => assert_eq!(reply.code, code, "{command}: {reply}"),
@@ -51,7 +42,7 @@ async fn refused(client: &mut Client, command: &str, code: u16) {
 async fn a_drop_box_takes_new_files_and_shows_changes_and_gives_nothing() {
     let users = "[[user]]\nname = 'box'\npassword = 'HASH'\nhome = 'home'\npermissions = ['write', 'mkdir']\n";
     let server = with_users(users, |_| {}).await;
-    let mut client = enter(&server, "box").await;
+    let mut client = server.enter_as(HERE, "box").await;
     client.command("MKD in").await.expect(257);
     client.upload("in/new", b"mine").await.expect(226);
     for command in ["RETR in/new", "LIST", "MLSD in", "STOR in/new", "APPE in/new"] {
@@ -122,8 +113,11 @@ async fn hashes_that_people_bring_let_them_in() {
 async fn a_change_of_the_users_is_live_and_ends_the_sessions_of_those_who_were_removed() {
     let users = [row("alice", ""), row("bob", ""), row("carol", "")].concat();
     let mut server = with_users(&users, |_| {}).await;
-    let (mut alice, mut bob, mut carol) =
-        (enter(&server, "alice").await, enter(&server, "bob").await, enter(&server, "carol").await);
+    let (mut alice, mut bob, mut carol) = (
+        server.enter_as(HERE, "alice").await,
+        server.enter_as(HERE, "bob").await,
+        server.enter_as(HERE, "carol").await,
+    );
     let changed = [row("alice", "read-only = true"), row("bob", "enabled = false"), row("dave", "")].concat();
     write_users(&server, &changed).await;
     bob.reply().await.expect(421);
@@ -133,7 +127,7 @@ async fn a_change_of_the_users_is_live_and_ends_the_sessions_of_those_who_were_r
     for (name, code) in [("bob", 530), ("carol", 530), ("dave", 230)] {
         server.try_login("127.0.0.2", name, PASSWORD).await.expect("an answer").expect(code);
     }
-    let mut again = enter(&server, "alice").await;
+    let mut again = server.enter_as(HERE, "alice").await;
     refused(&mut again, "STOR new", 550).await;
     server.logged("the outcome", |line| line.is_outcome() && line.text("outcome") == "revoked").await;
 
@@ -154,7 +148,7 @@ async fn sessions_of_removed_users_go_on_where_the_operator_says_so() {
         config.set("users.end-removed", false);
     })
     .await;
-    let mut bob = enter(&server, "bob").await;
+    let mut bob = server.enter_as(HERE, "bob").await;
     write_users(&server, &row("alice", "")).await;
     server.logged("the reload", |line| line.message() == "reload.done").await;
     server.try_login("127.0.0.2", "bob", PASSWORD).await.expect("an answer").expect(530);
@@ -182,7 +176,7 @@ async fn a_virtual_folder_is_listed_and_has_its_own_permissions() {
     let folder = "folders = [{ path = '/shared', to = 'shared', permissions = ['list', 'read'] }]";
     let server = with_users(&row("alice", folder), |_| {}).await;
     fs::write(server.folder().join("shared/news"), "for all").expect("a file");
-    let mut client = enter(&server, "alice").await;
+    let mut client = server.enter_as(HERE, "alice").await;
     let mut data = client.open_data("MLSD", &DataTls::Resuming).await;
     let listing = String::from_utf8_lossy(&data.read_all().await).into_owned();
     client.reply().await.expect(226);
@@ -199,7 +193,7 @@ async fn a_virtual_folder_is_listed_and_has_its_own_permissions() {
 async fn sessions_and_transfers_of_a_user_are_bounded_and_others_do_not_notice() {
     let limits = "limits = { sessions = 3, sessions-per-address = 2, transfers = 1 }";
     let server = with_users(&[row("alice", limits), row("bob", "")].concat(), |_| {}).await;
-    let (mut one, mut two) = (enter(&server, "alice").await, enter(&server, "alice").await);
+    let (mut one, mut two) = (server.enter_as(HERE, "alice").await, server.enter_as(HERE, "alice").await);
     let full = server.try_login(HERE, "alice", PASSWORD).await.expect("an answer").expect(421);
     assert!(full.text().contains("Too many connections"), "lftp waits and tries again at these words: {full}");
     let mut third = server.protected("127.0.0.2").await;
@@ -228,7 +222,7 @@ async fn a_slow_lane_is_slow_both_ways_and_the_neighbours_is_not() {
     let limits = "limits = { download = '200 KiB', upload = '200 KiB' }";
     let server = with_users(&[row("slow", limits), row("fast", "")].concat(), |_| {}).await;
     let bytes = tests::tree::content(3, 150 * 1024);
-    let (mut slow, mut fast) = (enter(&server, "slow").await, enter(&server, "fast").await);
+    let (mut slow, mut fast) = (server.enter_as(HERE, "slow").await, server.enter_as(HERE, "fast").await);
     let timed = async |client: &mut Client, name: &str| {
         let started = Instant::now();
         client.upload(name, &bytes).await.expect(226);
@@ -284,7 +278,7 @@ async fn s_51_a_quota_stops_an_upload_and_a_deletion_makes_room() {
     let limits = "limits = { quota = '100 KiB', quota-files = 3 }";
     let mut server = with_users(&row("alice", limits), |_| {}).await;
     fs::write(server.folder().join("home/there"), vec![0; 60 * 1024]).expect("a file");
-    let mut client = enter(&server, "alice").await;
+    let mut client = server.enter_as(HERE, "alice").await;
     let bytes = tests::tree::content(5, 80 * 1024);
     client.upload("big", &bytes).await.expect(552);
     assert!(!server.folder().join("home/big").exists(), "nothing is left of it");
@@ -298,7 +292,7 @@ async fn s_51_a_quota_stops_an_upload_and_a_deletion_makes_room() {
     client.upload("small", &bytes).await.expect(226);
 
     server.crash_and_restart().await;
-    let mut client = enter(&server, "alice").await;
+    let mut client = server.enter_as(HERE, "alice").await;
     client.upload("again", &bytes[..30 * 1024]).await.expect(552);
     client.upload("again", &bytes[..10 * 1024]).await.expect(226);
 }

@@ -18,6 +18,7 @@ use super::secret::Secret;
 use super::users::{Folder, User};
 use crate::config::{plain, settings};
 use crate::moment::Moment;
+use crate::threads;
 use crate::waits::{self, Wait};
 
 /// One login, as PAM is asked about it.
@@ -135,16 +136,10 @@ impl Outside {
         }
         let question = Question { service: self.service.clone(), name: name.clone(), password: password.copy(), from };
         let (ask, template) = (self.ask, template.clone());
-        let asked = async {
-            let place = self.places.clone().acquire_owned().await;
-            let work = move || {
-                // Held by the work itself: a caller that gives up does not free the place before its time.
-                let _place = place;
-                ask(&question)?;
-                template.user(&question.name)
-            };
-            tokio::task::spawn_blocking(work).await
-        };
+        let asked = threads::run(&self.places, move || {
+            ask(&question)?;
+            template.user(&question.name)
+        });
         match waits::for_at_most(self.deadline, Wait::Pam, asked).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(_)) => Err(No::Trouble("the thread that asked PAM ended early".to_owned())),

@@ -8,6 +8,7 @@ use tokio::sync::Semaphore;
 
 use super::crypt::{BcryptHash, Sha, ShaHash};
 use super::secret::Secret;
+use crate::threads;
 
 /// 19 MiB and two passes, the first of OWASP's equivalent choices for argon2id: about 20 ms of one core.
 /// The memory is what hurts a guesser's hardware; more of it would let a crowd of logins push out the page
@@ -199,13 +200,8 @@ impl Pool {
     /// So a user with a cheap hash, one with a costly hash and one who does not exist take the same time.
     /// With `may_stop` a password that fits is told at once: that it was right is no secret.
     pub(super) async fn matches(&self, own: Option<&Hash>, decoys: Decoys, password: &Secret, may_stop: bool) -> bool {
-        let Ok(place) = self.places.clone().acquire_owned().await else {
-            return false;
-        };
         let (own, password) = (own.cloned(), password.copy());
         let work = move || {
-            // Held by the work itself: a caller that gives up does not free the place before its time.
-            let _place = place;
             let fits = own.as_ref().is_some_and(|hash| hash.matches(&password));
             if !(fits && may_stop) {
                 let cost = own.as_ref().map(Hash::cost);
@@ -215,7 +211,7 @@ impl Pool {
             }
             fits
         };
-        tokio::task::spawn_blocking(work).await.unwrap_or(false)
+        threads::run(&self.places, work).await.unwrap_or(false)
     }
 }
 

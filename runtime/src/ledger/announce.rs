@@ -56,16 +56,14 @@ pub(super) async fn tell(ledger: &Ledger, record: &Record, instead: Option<Place
     append(ledger, Kind::Live, record.reach(), (beside, &line), record.held_until()).await
 }
 
-/// Asks whoever wrote some entries to tell them again, as this node finds nothing there; false if nobody was asked.
-pub(super) async fn ask(ledger: &Ledger, reach: Reach, places: &[Place]) -> bool {
+/// Asks whoever wrote some entries to tell them again, as this node finds nothing there.
+pub(super) async fn ask(ledger: &Ledger, reach: Reach, places: &[Place]) {
     let missing = places.iter().map(|place| name(ledger, *place)).collect();
     let beside = Beside { missing, ..Beside::default() };
     let end = ledger.outside.now().plus(RECENT);
-    let asked = append(ledger, Kind::Live, reach, (beside, b""), Some(end)).await;
-    if let Err(error) = &asked {
+    if let Err(error) = append(ledger, Kind::Live, reach, (beside, b""), Some(end)).await {
         tracing::debug!(%error, "ledger.not-asked");
     }
-    asked.is_ok()
 }
 
 fn name(ledger: &Ledger, place: Place) -> Missing {

@@ -27,6 +27,11 @@ impl BanId {
     pub const fn chance(self) -> u32 {
         self.0 as u32
     }
+
+    /// The same as a share, 0 to 1.
+    pub fn share(self) -> f64 {
+        f64::from(self.chance()) / f64::from(u32::MAX)
+    }
 }
 
 impl fmt::Display for BanId {

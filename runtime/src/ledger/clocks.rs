@@ -5,9 +5,9 @@
 //! within the last interval, so the difference to our clock is the difference of the clocks.
 //!
 //! Moments in the table are by our clock. Those of a node whose clock we do not know yet stay as they came, and the
-//! record says by whose clock they are: it is put right as soon as we know, and refuses until then, as long as clocks may
-//! differ beyond its end. Whoever publishes another node's record
-//! again without knowing its maker's clock says that the moments are by its own.
+//! record says by whose clock they are: it is put right as soon as we know, and refuses until then, as long as
+//! clocks may differ beyond its end. Whoever publishes another node's record again without knowing its maker's clock
+//! says that the moments are by its own.
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -136,7 +136,7 @@ pub(super) async fn round(ledger: &Ledger, now: Moment) -> bool {
 /// them out. Of many nodes that miss one a few ask, drawn by chance, more with each look; the others read that they did.
 async fn ask_for_gaps(ledger: &Ledger, now: Moment) {
     let sync = &ledger.sync;
-    let drawn = f64::from(ledger.random_id().chance()) / f64::from(u32::MAX) * sync.peers(now) as f64;
+    let drawn = ledger.random_id().share() * sync.peers(now) as f64;
     let old_enough = |age: Duration| {
         let looks = age.as_secs_f64() / sync.every.as_secs_f64();
         looks >= 1.0 && drawn <= looks.exp2()

@@ -10,7 +10,6 @@ use super::proftpd::{self, Form, Writer};
 use super::record::Record;
 use super::subject::Subject;
 use crate::config::Settings;
-use crate::config::settings::ProftpdForm;
 use crate::moment::Moment;
 use crate::store::{Key, Purpose, StoreError};
 
@@ -27,11 +26,7 @@ pub(super) struct Foreign {
 
 impl Foreign {
     pub(super) fn of(settings: &Settings) -> Option<Foreign> {
-        let form = match settings.bans.share_proftpd {
-            ProftpdForm::Off => return None,
-            ProftpdForm::Json => Form::Json,
-            ProftpdForm::Tpl => Form::Tpl,
-        };
+        let form = Form::of(settings.bans.share_proftpd)?;
         let address = settings.listeners.first()?.address;
         let writer = Writer { ip: address.ip().to_canonical(), port: address.port().max(1) };
         Some(Foreign {

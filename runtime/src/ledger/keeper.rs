@@ -239,12 +239,12 @@ impl Bans {
     /// Asks the store about an address that the ledger does not ban. What it learns is in force here from
     /// then on. A store that is away is a no, at once; a slow one after its deadline.
     pub async fn ask_pool_host(&self, ip: IpAddr, classes: &[Label], now: Moment) -> Option<Arc<Ban>> {
-        pool::ask(&self.0, pool::Asked { ip, user: None, classes, tls: None }, now).await
+        pool::ask(&self.0, pool::Whom { ip, user: None, classes, tls: None }, now).await
     }
 
     /// Asks the store about a user from an address, and about what the TLS of that client shows.
     pub async fn ask_pool_user(&self, user: &str, ip: IpAddr, tls: Option<&TlsFacts>, now: Moment) -> Option<Arc<Ban>> {
-        pool::ask(&self.0, pool::Asked { ip, user: Some(user), classes: &[], tls }, now).await
+        pool::ask(&self.0, pool::Whom { ip, user: Some(user), classes: &[], tls }, now).await
     }
 
     /// Every ban that comes into force here from now on, whether imposed, added or learnt. A receiver that

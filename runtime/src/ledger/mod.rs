@@ -41,6 +41,7 @@ pub use ban::{Access, Ban, BanId, By, Clamped, Course, Evidence, Grounds};
 pub use file::LedgerError;
 pub use filter::{Filter, Page};
 pub use keeper::{Added, BanWriter, Bans, Imported, Standing, Which};
+pub use pool::Whom;
 pub use rounds::{Assembled, assemble, open};
 pub use rules::NotImposed;
 pub use subject::{Reach, Subject};

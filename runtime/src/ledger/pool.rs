@@ -23,16 +23,20 @@ use crate::events::{Label, TlsFacts};
 use crate::moment::Moment;
 use crate::store::{Key, Purpose, StoreError, Swap};
 
-/// A peer, as the store is asked about it.
-#[derive(Clone, Copy)]
-pub(super) struct Asked<'a> {
-    pub(super) ip: IpAddr,
-    pub(super) user: Option<&'a str>,
-    pub(super) classes: &'a [Label],
-    pub(super) tls: Option<&'a TlsFacts>,
+/// Somebody, with all that a ban can name them by.
+#[derive(Clone, Copy, Debug)]
+pub struct Whom<'a> {
+    /// The client's address.
+    pub ip: IpAddr,
+    /// Who they are, or want to be.
+    pub user: Option<&'a str>,
+    /// Classes of the address.
+    pub classes: &'a [Label],
+    /// What their TLS shows.
+    pub tls: Option<&'a TlsFacts>,
 }
 
-impl Asked<'_> {
+impl Whom<'_> {
     fn subjects(&self) -> Vec<Subject> {
         let mut subjects = match self.user {
             Some(user) => vec![Subject::User(user.to_owned()), Subject::UserAtHost(user.to_owned(), self.ip)],
@@ -46,7 +50,8 @@ impl Asked<'_> {
         subjects
     }
 
-    fn is_covered_by(&self, subject: &Subject) -> bool {
+    /// Whether a ban of this subject is one of them.
+    pub fn is_covered_by(&self, subject: &Subject) -> bool {
         match subject {
             Subject::ClientCertificate(digest) => self.certificate() == Some(digest),
             Subject::TlsFingerprint(ja4) => self.fingerprint() == Some(ja4),
@@ -64,7 +69,7 @@ impl Asked<'_> {
 }
 
 /// See [`super::keeper::Bans::ask_pool_host`].
-pub(super) async fn ask(ledger: &Ledger, asked: Asked<'_>, now: Moment) -> Option<Arc<Ban>> {
+pub(super) async fn ask(ledger: &Ledger, asked: Whom<'_>, now: Moment) -> Option<Arc<Ban>> {
     if !ledger.store.is_shared() || ledger.rules.protects(asked.ip) {
         return None;
     }

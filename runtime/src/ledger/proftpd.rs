@@ -12,6 +12,7 @@ use serde::Deserialize;
 
 use super::ban::{Ban, BanId, By};
 use super::subject::{Reach, Subject};
+use crate::config::settings::ProftpdForm;
 use crate::moment::Moment;
 use crate::store::Key;
 
@@ -28,6 +29,17 @@ pub enum Form {
     Json,
     /// Without.
     Tpl,
+}
+
+impl Form {
+    /// The one that bans are shared in, if they are.
+    pub const fn of(setting: ProftpdForm) -> Option<Form> {
+        match setting {
+            ProftpdForm::Off => None,
+            ProftpdForm::Json => Some(Form::Json),
+            ProftpdForm::Tpl => Some(Form::Tpl),
+        }
+    }
 }
 
 /// Who writes, as mod_ban's `MatchServer` compares it.

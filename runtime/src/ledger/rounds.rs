@@ -148,7 +148,7 @@ async fn follow_pool(ledger: Weak<Ledger>, every: Duration) {
         let Some(strong) = ledger.upgrade() else { return };
         let behind = follow::round(&strong, strong.outside.now()).await;
         // Nodes that were started at once do not ask at once for ever.
-        let jitter = every.mul_f64(f64::from(strong.random_id().chance()) / f64::from(u32::MAX) / 10.0);
+        let jitter = every.mul_f64(strong.random_id().share() / 10.0);
         let waiting = strong.outside.pause(if behind { every / CATCH_UP } else { every - jitter });
         drop(strong);
         waiting.await;

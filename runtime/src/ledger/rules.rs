@@ -196,7 +196,7 @@ impl Rules {
     }
 
     fn spread(&self, span: Duration, id: BanId) -> Duration {
-        let share = f64::from(id.chance()) / f64::from(u32::MAX) * f64::from(self.spread_percent) / 100.0;
+        let share = id.share() * f64::from(self.spread_percent) / 100.0;
         Duration::try_from_secs_f64(span.as_secs_f64() * share).unwrap_or_default()
     }
 }

@@ -318,7 +318,7 @@ impl Asked {
 
 impl Chain {
     async fn decide(&self, engine: &Engine, bounds: &Bounds, asked: &mut Asked, deadline: Instant) -> Ruling {
-        let Some(_turn) = limits::turn(&engine.decisions, deadline).await else { return self.unanswered(asked) };
+        let Some((_turn, _)) = limits::turn(&engine.decisions, deadline).await else { return self.unanswered(asked) };
         let mut ruling = Ruling::default();
         for link in &self.links {
             if !asked.is_for(link) {

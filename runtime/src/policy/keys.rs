@@ -26,7 +26,7 @@ use super::tally::Tally;
 use super::used::Figures;
 use super::warm::{Live, Warm};
 use super::{digest, text};
-use crate::config::settings::{Policies, PolicySettings, ProftpdForm, Settings};
+use crate::config::settings::{Policies, PolicySettings, Settings};
 use crate::ledger::proftpd::{self, Form};
 use crate::moment::Moment;
 use crate::store::{Derive, Key, Namespace, Purpose};
@@ -56,11 +56,7 @@ impl KeyPolicy {
     /// Why it cannot be.
     pub async fn load(engine: Arc<Engine>, settings: &Settings) -> Result<Arc<KeyPolicy>, LoadError> {
         let site: Arc<str> = Arc::from(settings.server.site.as_str());
-        let granted = match settings.bans.share_proftpd {
-            ProftpdForm::Json if settings.bans.share_proftpd_by_policy => Some(Form::Json),
-            ProftpdForm::Tpl if settings.bans.share_proftpd_by_policy => Some(Form::Tpl),
-            _ => None,
-        };
+        let granted = Form::of(settings.bans.share_proftpd).filter(|_| settings.bans.share_proftpd_by_policy);
         let first = Keying::load(&engine, &settings.keys, &settings.policies, &site, granted, None).await?;
         Ok(Arc::new(KeyPolicy {
             engine,
@@ -117,9 +113,12 @@ impl KeyPolicy {
 
     /// What the key policy in force answers now, not remembered: for whoever explains a key.
     pub async fn explain(&self, purpose: &Purpose) -> Vec<Key> {
-        let (keying, purpose) = (self.current.load_full(), purpose.clone());
-        let engine = self.engine.clone();
-        self.engine.run(async move { keying.ask(&engine, &purpose).await }).await.unwrap_or_default().native
+        self.ask(self.current.load_full(), purpose).await.native
+    }
+
+    async fn ask(&self, keying: Arc<Keying>, purpose: &Purpose) -> Derived {
+        let (engine, purpose) = (self.engine.clone(), purpose.clone());
+        self.engine.run(async move { keying.ask(&engine, &purpose).await }).await.unwrap_or_default()
     }
 
     async fn derived(&self, purpose: &Purpose) -> Derived {
@@ -131,8 +130,7 @@ impl KeyPolicy {
         if Engine::is_guest_thread() {
             return keying.ask(&self.engine, purpose).await;
         }
-        let (engine, purpose) = (self.engine.clone(), purpose.clone());
-        self.engine.run(async move { keying.ask(&engine, &purpose).await }).await.unwrap_or_default()
+        self.ask(keying, purpose).await
     }
 }
 
@@ -208,7 +206,7 @@ impl Keying {
         site: Arc<str>,
         granted: Option<Form>,
     ) -> Result<Keying, LoadFault> {
-        let refused = |error: wasmtime::Error| LoadFault::Refused(text::line(&format!("{error:#}")));
+        let refused = LoadFault::refused;
         let mut linker = Linker::new(&engine.wasm);
         linker.define_unknown_imports_as_traps(&loaded.component).map_err(refused)?;
         let prepared = linker.instantiate_pre(&loaded.component).map_err(refused)?;

@@ -85,13 +85,14 @@ pub(super) fn arm_at<H>(
     store.set_epoch_deadline(ticks(rough.min(wall)));
 }
 
-/// A turn before the deadline. Where one is free, no clock is asked.
-pub(super) async fn turn(turns: &Semaphore, deadline: Instant) -> Option<SemaphorePermit<'_>> {
+/// A turn before the deadline, and whether it had to be waited for. Where one is free, no clock is asked.
+pub(super) async fn turn(turns: &Semaphore, deadline: Instant) -> Option<(SemaphorePermit<'_>, bool)> {
     if let Ok(turn) = turns.try_acquire() {
-        return Some(turn);
+        return Some((turn, false));
     }
     let left = deadline.saturating_duration_since(Instant::now());
-    waits::for_at_most(left, Wait::Ruling, turns.acquire()).await.ok()?.ok()
+    let turn = waits::for_at_most(left, Wait::Ruling, turns.acquire()).await.ok()?.ok()?;
+    Some((turn, true))
 }
 
 /// Ticks after which `span` has passed for sure: the first may come at once.

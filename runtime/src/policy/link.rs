@@ -18,8 +18,7 @@ use super::limits::{self, Guest};
 use super::load::Loaded;
 use super::offer::{Call, Deps, Offer};
 use super::probation::{Probation, Trial};
-use super::ruling::USER_NOT_GRANTED;
-use super::ruling::{Decision, PolicyStamp};
+use super::ruling::{Decision, PolicyStamp, USER_NOT_GRANTED, needs_user_bans};
 use super::status::{self, PolicyStatus};
 use super::tally::Tally;
 use super::text;
@@ -63,7 +62,7 @@ impl Link {
         deps: &Deps,
         before: Option<Arc<Link>>,
     ) -> Result<Link, LoadFault> {
-        let refused = |error: wasmtime::Error| LoadFault::Refused(text::line(&format!("{error:#}")));
+        let refused = LoadFault::refused;
         let mut linker = Linker::new(&engine.wasm);
         host::link(&mut linker, &settings.grants.iter().copied().collect()).map_err(refused)?;
         // All that is left are WASI's, which exist and grant nothing, and those of a build that is over.
@@ -142,13 +141,9 @@ impl Link {
         deadline: Instant,
         policies: &Policies,
     ) -> Result<Verdict, Failure> {
-        let (turn, began) = match self.permits.try_acquire() {
-            Ok(turn) => (turn, now),
-            Err(_) => {
-                let turn = limits::turn(&self.permits, deadline).await;
-                (turn.ok_or_else(|| Failure::new(FailureKind::Busy, ""))?, Instant::now())
-            }
-        };
+        let turn = limits::turn(&self.permits, deadline).await;
+        let (turn, waited) = turn.ok_or_else(|| Failure::new(FailureKind::Busy, ""))?;
+        let began = if waited { Instant::now() } else { now };
         let wall = self.settings.bounds.wall.min(deadline.saturating_duration_since(began));
         let call = catching(self.call(engine, event, began, wall));
         let answer = waits::since(began, wall, Wait::Ruling, call).await;
@@ -200,9 +195,9 @@ impl Link {
         Ok((verdict, trace))
     }
 
-    /// A ban of a user from everywhere shuts its owner out too: it takes a grant.
+    /// Whether it is granted.
     fn may_ban(&self, subject: &Subject) -> bool {
-        let may = !matches!(subject, Subject::User(_)) || self.settings.grants.contains(&Grant::UserBans);
+        let may = !needs_user_bans(subject) || self.settings.grants.contains(&Grant::UserBans);
         if !may && self.offer.may_write() {
             tracing::warn!(
                 subject = %subject.to_string().escape_debug(),

@@ -103,7 +103,7 @@ pub async fn inspect(
         let (own, settings, limits) = (engine.clone(), settings.clone(), policies.clone());
         bounded(engine, policies, move || {
             let _turn = turn;
-            look(&own, &bytes, &settings.source, &settings.bounds, &limits)
+            look(&own, &bytes, &settings, &limits)
         })
         .await
     };
@@ -113,17 +113,16 @@ pub async fn inspect(
 fn look(
     engine: &Engine,
     bytes: &[u8],
-    source: &Source,
-    bounds: &Bounds,
+    settings: &PolicySettings,
     policies: &Policies,
 ) -> Result<Inspection, LoadFault> {
     let component_bytes = component_of(bytes)?;
     shape::check(&component_bytes)?;
-    let component = engine.compile(&component_bytes, origin(source, policies))?;
+    let component = engine.compile(&component_bytes, origin(&settings.source, policies))?;
     let (imports, exports) = names(engine, &component);
     let role = role_of(&exports)?;
     let description = block_on(async {
-        let mut probe = Probe::start(engine, role, &component, bounds, policies).await?;
+        let mut probe = Probe::start(engine, role, &component, &settings.bounds, policies).await?;
         probe.describe(policies).await
     })?;
     description.check()?;
@@ -204,7 +203,7 @@ fn prepare(
         Ok((description, configured))
     })?;
     let component = engine.compile(&configured, origin)?;
-    component.initialize_copy_on_write_image().map_err(refused)?;
+    component.initialize_copy_on_write_image().map_err(LoadFault::refused)?;
     Ok(Loaded {
         component,
         description,
@@ -216,10 +215,6 @@ fn prepare(
 /// Guests are asked on a thread that belongs to the load alone.
 fn block_on<T>(work: impl Future<Output = T>) -> T {
     tokio::runtime::Handle::current().block_on(work)
-}
-
-fn refused(error: wasmtime::Error) -> LoadFault {
-    LoadFault::refused(error)
 }
 
 /// The compiler is stopped a little before whoever waits for the load gives up, so that he is told why.
@@ -321,17 +316,17 @@ impl Probe {
         policies: &Policies,
     ) -> Result<Probe, LoadFault> {
         let mut linker = Linker::new(&engine.wasm);
-        wasi::link(&mut linker, &engine.wasm, component).map_err(refused)?;
+        wasi::link(&mut linker, &engine.wasm, component).map_err(LoadFault::refused)?;
         // Its own interfaces are there, and may not be called yet.
-        linker.define_unknown_imports_as_traps(component).map_err(refused)?;
-        let pre = linker.instantiate_pre(component).map_err(refused)?;
+        linker.define_unknown_imports_as_traps(component).map_err(LoadFault::refused)?;
+        let pre = linker.instantiate_pre(component).map_err(LoadFault::refused)?;
         let bounds = Bounds { memory: bounds.memory.saturating_add(READING_BYTES), ..bounds.clone() };
         let mut store = Guest::store(engine, &bounds, ());
         limits::arm(&mut store, share(policies), policies.load_deadline, 0, 0);
         let instance = pre.instantiate_async(&mut store).await.map_err(|error| failed("start", error))?;
         let guest = match role {
-            Role::Ban => Asked::Ban(v0_1::ban::BanPolicy::new(&mut store, &instance).map_err(refused)?),
-            Role::Key => Asked::Key(v0_1::key::KeyPolicy::new(&mut store, &instance).map_err(refused)?),
+            Role::Ban => Asked::Ban(v0_1::ban::BanPolicy::new(&mut store, &instance).map_err(LoadFault::refused)?),
+            Role::Key => Asked::Key(v0_1::key::KeyPolicy::new(&mut store, &instance).map_err(LoadFault::refused)?),
         };
         Ok(Probe { store, instance, guest })
     }

@@ -49,7 +49,7 @@ pub use keys::{InForce, KeyPolicy};
 pub use load::{Inspection, check, inspect};
 pub use offer::{Deps, FindBan};
 pub use reload::{Watcher, file_of};
-pub use ruling::{BanOrder, Decision, LiftOrder, PolicyStamp, Ruling, USER_NOT_GRANTED};
+pub use ruling::{BanOrder, Decision, LiftOrder, PolicyStamp, Ruling, USER_NOT_GRANTED, needs_user_bans};
 pub use series::Metric;
 pub use status::{PolicyStatus, ReloadAttempt, ReloadReport};
 pub use used::Figures;

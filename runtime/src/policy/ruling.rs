@@ -9,6 +9,11 @@ use crate::ledger::{Access, By, Reach, Subject};
 pub const USER_NOT_GRANTED: &str =
     "a ban of a user from everywhere needs the grant `user-bans`; prefer the user at a host";
 
+/// Whether a ban of this subject takes the grant `user-bans`: one of a user from everywhere shuts its owner out too.
+pub const fn needs_user_bans(subject: &Subject) -> bool {
+    matches!(subject, Subject::User(_))
+}
+
 /// Which policy spoke, down to its bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PolicyStamp {

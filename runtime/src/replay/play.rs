@@ -19,10 +19,12 @@ use crate::events::{Event, Kind, Label};
 use crate::ledger::record::Lift;
 use crate::ledger::rules::{Rules, reaches};
 use crate::ledger::table::{Inserted, Table};
-use crate::ledger::{Ban, BanId, By, Grounds, Subject};
+use crate::ledger::{Ban, BanId, By, Grounds};
 use crate::moment::Moment;
 use crate::net::Networks;
-use crate::policy::{BanOrder, Decision, Deps, Engine, LiftOrder, LoadError, Policies, USER_NOT_GRANTED};
+use crate::policy::{
+    BanOrder, Decision, Deps, Engine, LiftOrder, LoadError, Policies, USER_NOT_GRANTED, needs_user_bans,
+};
 use crate::store::{Derive, Key, Memory, Purpose};
 
 /// Ended bans that are dropped at each event.
@@ -148,7 +150,7 @@ impl Stage {
 
     /// As the ledger of a server does, with an id that is the same each time.
     fn impose(&mut self, order: BanOrder, number: usize, event: &Event) {
-        let granted = !matches!(order.subject, Subject::User(_)) || !self.ungranted.contains(&order.by.name);
+        let granted = !needs_user_bans(&order.subject) || !self.ungranted.contains(&order.by.name);
         let permitted = self.rules.permit(&order.subject).map_err(|why| why.to_string());
         if let Err(why) = permitted.and_then(|()| if granted { Ok(()) } else { Err(USER_NOT_GRANTED.to_owned()) }) {
             *self.report.not_imposed.entry(why).or_default() += 1;

@@ -16,7 +16,7 @@ use tokio::sync::broadcast::error::RecvError;
 use super::house::{House, Names};
 use crate::auth::{Login, UserName};
 use crate::events::{Event, Facts, Kind, Label, SessionFacts, TlsFacts};
-use crate::ledger::{Ban, By, Subject};
+use crate::ledger::{Ban, By, Subject, Whom};
 use crate::moment::Moment;
 use crate::net::{Arrival, HostId, Peer};
 use crate::waits;
@@ -266,22 +266,10 @@ impl Entry {
 
     /// Whether a subject names this session.
     fn is_named_by(&self, subject: &Subject) -> bool {
-        let (ip, tls) = (self.peer.ip(), self.tls.get());
-        let is_user = |name: &str| {
-            let who = self.who.lock();
-            who.logged_in && who.user.as_deref() == Some(name)
-        };
-        match subject {
-            Subject::Host(host) => *host == ip,
-            Subject::Network(net) => net.contains(&ip),
-            Subject::Class(name) => self.classes.iter().any(|class| class.as_str() == name),
-            Subject::User(name) => is_user(name),
-            Subject::UserAtHost(name, host) => *host == ip && is_user(name),
-            Subject::ClientCertificate(digest) => {
-                tls.is_some_and(|tls| tls.client_certificate.as_ref() == Some(digest))
-            }
-            Subject::TlsFingerprint(ja4) => tls.is_some_and(|tls| tls.ja4.as_ref() == Some(ja4)),
-        }
+        let who = self.who.lock();
+        let user = who.user.as_deref().filter(|_| who.logged_in);
+        Whom { ip: self.peer.ip(), user, classes: &self.classes, tls: self.tls.get().map(|tls| &**tls) }
+            .is_covered_by(subject)
     }
 
     /// Whether this is a session that may be spared by a ban of its address: its user is in.

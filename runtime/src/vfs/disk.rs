@@ -17,12 +17,13 @@ use std::time::Duration;
 use cap_std::fs::Dir;
 use parking_lot::Mutex;
 use rustix::fs::{AtFlags, StatxFlags, statx};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::sync::Semaphore;
+use tokio::task::JoinHandle;
 use tracing::{info, warn};
 
 use super::fault::Fault;
 use crate::config::settings;
+use crate::threads;
 use crate::waits::{self, Wait};
 
 /// File systems of this machine's own disks and memory: what the kernel has in its caches it tells at once.
@@ -150,19 +151,11 @@ impl Disk {
         wait: Wait,
         work: impl FnOnce() -> Result<T, Fault> + Send + 'static,
     ) -> Result<T, Fault> {
-        let places = self.places.clone();
-        let done = async move {
-            let place = places.acquire_owned().await;
-            let work = move || {
-                // Held by the work itself: a caller that gives up does not free the place before its time.
-                let _place = place;
-                work()
-            };
-            spawn_blocking(work).await.unwrap_or(Err(Fault::Io))
-        };
+        let done = threads::run(&self.places, work);
         let span = if wait == Wait::DiskFlush { self.patience.flush } else { self.patience.disk };
         match waits::for_at_most(span, wait, done).await {
             Ok(done) => {
+                let done = done.unwrap_or(Err(Fault::Io));
                 if self.hangs.load(Ordering::Relaxed) && self.hangs.swap(false, Ordering::Relaxed) {
                     info!(disk = self.name, "files.disk-answers");
                 }
@@ -185,17 +178,16 @@ impl Disk {
             work();
             return None;
         };
-        let on_thread = move |place: Option<OwnedSemaphorePermit>| {
-            let _place = place;
-            work();
-        };
+        // A free place is taken at once: no task has to come to it first.
         Some(match self.places.clone().try_acquire_owned() {
-            Ok(place) => runtime.spawn_blocking(move || on_thread(Some(place))),
+            Ok(place) => runtime.spawn_blocking(move || {
+                let _place = place;
+                work();
+            }),
             Err(_) => {
                 let places = self.places.clone();
                 runtime.spawn(async move {
-                    let place = places.acquire_owned().await.ok();
-                    let _ = spawn_blocking(move || on_thread(place)).await;
+                    let _ = threads::run(&places, work).await;
                 })
             }
         })

@@ -60,10 +60,7 @@ impl Inner {
 
     /// The same for reading, at a pace.
     pub(super) fn open_to_read(&self, pace: Pace, path: impl AsRef<Path>, flags: OFlags) -> Result<File, Fault> {
-        match pace {
-            Pace::Patient => self.open(path, OpenOptions::new().read(true), flags),
-            Pace::AtOnce => self.open_cached(path, flags | OFlags::NONBLOCK | OFlags::NOCTTY),
-        }
+        self.handle(pace, path, flags | OFlags::NONBLOCK | OFlags::NOCTTY)
     }
 
     /// As cap-std opens beneath the root, but as far as the kernel need not ask the disk. Whatever else is in the
@@ -242,8 +239,7 @@ impl Inner {
     /// Bytes that the file system has for this server, or the quota for this user.
     pub(super) fn room(&self, path: &VirtualPath) -> Result<FileAnswer, Fault> {
         visible(path)?;
-        let options = &mut OpenOptions::new();
-        let handle = self.dir.open_with(path.beneath(), options.read(true).custom_flags(OFlags::PATH.bits() as i32))?;
+        let handle = self.handle(Pace::Patient, path.beneath(), OFlags::PATH)?;
         let facts = rustix::fs::fstatvfs(&handle)?;
         let free = facts.f_bavail.saturating_mul(facts.f_frsize);
         Ok(FileAnswer::Bytes(self.quota.as_ref().map_or(free, |quota| quota.left().min(free))))

@@ -2,10 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use portcullis::events::Kind;
-use portcullis::policy::{Decision, Engine, LoadFault, check};
+use portcullis::policy::{Engine, LoadFault, check};
 
-use super::fixture::{event, hostile, load, settings};
+use super::fixture::{hostile, load, refusing_meanwhile, settings};
 
 /// The fault that a component in text form ends with.
 async fn fault_of(wat: &str) -> LoadFault {
@@ -84,14 +83,7 @@ async fn w_15_what_would_keep_the_compiler_busy_is_refused_or_done_in_time_and_d
     ] {
         let bytes = wat::parse_str(with_module(&module)).expect(name);
         let (started, checked) = (Instant::now(), tokio::spawn(async move { fault_of_bytes(&bytes).await }));
-        let mut longest = Duration::ZERO;
-        while !checked.is_finished() {
-            let asked = Instant::now();
-            let ruling = policies.decide(&event(Kind::Connect)).await;
-            assert!(matches!(ruling.decision, Decision::Refuse { .. }), "{name}: {ruling:?}");
-            longest = longest.max(asked.elapsed());
-            tokio::task::yield_now().await;
-        }
+        let longest = refusing_meanwhile(&policies, &checked, name).await;
         let fault = checked.await.expect("the load has not crashed");
         assert!(started.elapsed() < Duration::from_secs(60), "{name}: {:?}", started.elapsed());
         assert!(longest < Duration::from_secs(1), "{name}: a decision took {longest:?}; {fault}");

@@ -2,14 +2,16 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use portcullis::config::{self, Settings};
 use portcullis::events::{Cause, Event, Kind, LoginFailure};
 use portcullis::moment::Moment;
 use portcullis::net::Networks;
-use portcullis::policy::{Deps, Engine, LoadError, Policies, PolicyStatus};
+use portcullis::policy::{Decision, Deps, Engine, LoadError, Policies, PolicyStatus};
 use portcullis::store::{Derive, Key, Namespace, Purpose};
+use tokio::task::JoinHandle;
 
 /// Milliseconds of Unix time at which all events happen.
 pub const NOW: u64 = 1_700_000_000_000;
@@ -91,4 +93,17 @@ pub fn wrong_password(tag: u16) -> Event {
 /// The only policy's row.
 pub fn row(policies: &Policies) -> PolicyStatus {
     policies.list().into_iter().next().expect("a policy")
+}
+
+/// A chain that refuses everybody goes on to while something else is under way; its slowest decision.
+pub async fn refusing_meanwhile<T>(policies: &Policies, other: &JoinHandle<T>, name: &str) -> Duration {
+    let mut longest = Duration::ZERO;
+    while !other.is_finished() {
+        let asked = Instant::now();
+        let ruling = policies.decide(&event(Kind::Connect)).await;
+        assert!(matches!(ruling.decision, Decision::Refuse { .. }), "{name}: {ruling:?}");
+        longest = longest.max(asked.elapsed());
+        tokio::task::yield_now().await;
+    }
+    longest
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use portcullis::events::Kind;
 use portcullis::policy::{COMPILE, Decision, Engine, LoadFault, Policies, check};
 
-use super::fixture::{deps, event, hostile, load, settings};
+use super::fixture::{deps, event, hostile, load, refusing_meanwhile, settings};
 
 /// The server's program.
 fn program() -> &'static Path {
@@ -56,14 +56,7 @@ async fn s_63_a_component_that_takes_the_compiler_too_long_or_too_much_is_stoppe
     ] {
         let bounds = format!("load-deadline = '3s'\ncompiler-memory = '{mebibytes} MiB'");
         let checked = tokio::spawn(async move { refused(&component, &bounds).await });
-        let mut longest = Duration::ZERO;
-        while !checked.is_finished() {
-            let asked = Instant::now();
-            let ruling = policies.decide(&event(Kind::Connect)).await;
-            assert!(matches!(ruling.decision, Decision::Refuse { .. }), "{name}: {ruling:?}");
-            longest = longest.max(asked.elapsed());
-            tokio::task::yield_now().await;
-        }
+        let longest = refusing_meanwhile(&policies, &checked, name).await;
         let (fault, took) = checked.await.expect("the load has not crashed");
         assert!(fault.to_string().contains(words), "{name}: {fault}");
         assert!(took < Duration::from_secs(20), "{name}: {took:?}");

@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use portcullis::moment::Moment;
 
+use super::SECOND;
 use super::plot::Plot;
 use super::story::{Event, Faults, Scenario, Story};
 use super::truth::address;
 use super::world::World;
 
-const SECOND: u64 = 1_000_000;
 /// By then every node has begun to look, and each journal exists.
 const WARM: u64 = 5 * SECOND;
 

@@ -19,12 +19,12 @@ use portcullis::ledger::BanId;
 use portcullis::moment::Moment;
 use tokio::sync::broadcast::error::TryRecvError;
 
+use super::SECOND;
 use super::planted::Now;
 use super::story::Story;
 use super::truth::{Deed, Lifted, Truth, address};
 use super::world::World;
 
-const SECOND: u64 = 1_000_000;
 /// From a deed, or from the end of what went wrong, to the moment at which every node holds to it: two looks at the
 /// journal and one that a breaker still refuses, a round of the upkeep and a quarter more, the breaker's pause, and
 /// deadlines.

@@ -18,6 +18,9 @@ mod story;
 mod truth;
 mod world;
 
+/// Of virtual time, which is counted in microseconds.
+const SECOND: u64 = 1_000_000;
+
 pub use cost::{Cost, cost};
 pub use judge::{BOUND, CLOCKS, GONE, TOLERANCE, UNSURE};
 pub use planted::Planted;

@@ -3,10 +3,10 @@
 
 use std::time::Duration;
 
+use super::SECOND;
 use super::network::Way;
 use super::story::{Event, Story};
 
-const SECOND: u64 = 1_000_000;
 /// Hosts of plots: none that chance takes.
 const FIRST_HOST: usize = 10_000;
 
@@ -57,9 +57,7 @@ impl Plot {
             Plot::Attack { before, rate, seconds } => attack(story, before, rate, seconds),
         }
     }
-}
 
-impl Plot {
     /// How long its bans take, from the beginning, in seconds.
     pub const fn seconds(self) -> u64 {
         match self {

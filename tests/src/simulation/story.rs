@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::SECOND;
 use super::chance::Chance;
 use super::network::Way;
 use super::node::Keys;
@@ -179,7 +180,6 @@ pub struct Story {
     pub end: u64,
 }
 
-const SECOND: u64 = 1_000_000;
 /// From the end of all faults to the end of the run.
 const CALM: u64 = 45 * SECOND;
 

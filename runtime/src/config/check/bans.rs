@@ -11,6 +11,9 @@ use super::super::takes::text;
 use super::super::tree::What;
 use super::{DAY, HOUR, fsync, is_policy_name, millis, seconds};
 
+/// What keys take that hold networks.
+pub(super) const NETWORKS: &str = "a list of networks such as \"192.0.2.0/24\" or addresses";
+
 pub(super) fn bans(at: &mut Section<'_, '_>) -> Bans {
     let (share_proftpd, share_proftpd_match_server, share_proftpd_by_policy) = at.section("share", |at| {
         let forms = [("off", ProftpdForm::Off), ("json", ProftpdForm::Json), ("tpl", ProftpdForm::Tpl)];
@@ -20,9 +23,8 @@ pub(super) fn bans(at: &mut Section<'_, '_>) -> Bans {
             at.choice("proftpd-keys", &[("server", false), ("policy", true)]),
         )
     });
-    let takes = "a list of networks such as \"192.0.2.0/24\" or addresses";
     Bans {
-        protected: at.list("protected", takes, usize::MAX, network),
+        protected: at.list("protected", NETWORKS, usize::MAX, network),
         longest: at.span("longest", seconds(1)..=seconds(3650 * DAY)),
         spread_percent: at.count("spread-percent", 0..=50),
         table: at.count("table", 100..=10_000_000),
@@ -60,10 +62,9 @@ pub fn network(text: &str) -> Option<IpNet> {
 }
 
 pub(super) fn networks(at: &mut Section<'_, '_>) -> BTreeMap<String, Vec<IpNet>> {
-    let takes = "a list of networks such as \"192.0.2.0/24\" or addresses";
     let mut sets = BTreeMap::new();
     for name in at.names() {
-        let set = at.required(&name, takes, |node| match &node.what {
+        let set = at.required(&name, NETWORKS, |node| match &node.what {
             What::List(items) => items.iter().map(|item| network(text(item)?)).collect(),
             _ => None,
         });

@@ -8,10 +8,9 @@ use super::super::settings::*;
 use super::super::sheet::Section;
 use super::super::takes::{is_name, text};
 use super::super::tree::{Node, What};
-use super::network;
+use super::bans::{NETWORKS, network};
 use crate::net::HostName;
 
-const NETWORKS: &str = "a list of networks such as \"192.0.2.0/24\" or addresses";
 const NETWORKS_MAX: usize = 1000;
 const LISTENERS_MAX: usize = 64;
 const HOSTS_MAX: usize = 1000;

@@ -124,7 +124,7 @@ impl Driver {
         self.place = None;
         self.active = Instant::now();
         self.moved = self.active;
-        Box::pin(self.tell_ended(TransferEnd::Aborted)).await;
+        self.tell_ended(TransferEnd::Aborted).await;
         Input::TransferDone(TransferEnd::Aborted)
     }
 }

@@ -134,28 +134,32 @@ impl Server {
     }
 
     fn judge<T>(&self, result: Result<T, StoreError>) -> Result<T, StoreError> {
-        match &result {
-            Err(error @ (StoreError::Unavailable(_) | StoreError::Garbled(_))) => {
-                self.failures.fetch_add(1, Ordering::Relaxed);
-                *self.last_error.lock() = Some(error.to_string());
-                self.idle.lock().clear();
-                self.breaker.lock().failed(Instant::now(), chance());
-            }
-            Err(error @ StoreError::Refused(_)) => {
-                self.failures.fetch_add(1, Ordering::Relaxed);
-                *self.last_error.lock() = Some(error.to_string());
-            }
-            _ => {
-                self.breaker.lock().succeeded();
-            }
+        let is_away = matches!(result, Err(StoreError::Unavailable(_) | StoreError::Garbled(_)));
+        let is_refused = matches!(result, Err(StoreError::Refused(_)));
+        if let Err(error) = result.as_ref()
+            && (is_away || is_refused)
+        {
+            self.failures.fetch_add(1, Ordering::Relaxed);
+            *self.last_error.lock() = Some(error.to_string());
         }
-        self.tell();
+        if is_away {
+            self.idle.lock().clear();
+        }
+        let alone = {
+            let mut breaker = self.breaker.lock();
+            if is_away {
+                breaker.failed(Instant::now(), chance());
+            } else if !is_refused {
+                breaker.succeeded();
+            }
+            !breaker.is_closed()
+        };
+        self.tell(alone);
         result
     }
 
-    /// Tells the operator, if there is something to tell and it is time.
-    fn tell(&self) {
-        let alone = !self.breaker.lock().is_closed();
+    /// Tells the operator whether the server is left alone, if that is news and it is time.
+    fn tell(&self, alone: bool) {
         let Some(changes) = self.telling.lock().hear(alone, Instant::now()) else { return };
         if alone {
             let error = self.last_error.lock().clone().unwrap_or_default();

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
+use tests::spans::percentile;
 
 /// What was done.
 #[derive(Debug, Serialize)]
@@ -46,8 +47,7 @@ impl Clock {
     }
 
     pub fn done(mut self, bytes: u64, seen: String) -> Done {
-        self.spans.sort_unstable();
-        let median = self.spans.get(self.spans.len() / 2).copied().unwrap_or_default();
+        let median = percentile(&mut self.spans, 50);
         Done {
             done: self.spans.len() as u64,
             bytes,

@@ -11,8 +11,9 @@ use tests::deadline::{self, LATE};
 use tests::memcached::Memcached;
 use tests::proftpd::Proftpd;
 use tests::server::Server;
+use tests::spans::percentile;
 
-use crate::figure::{Figure, Scale, Target, cpu_of_family, cpu_of_threads, percentile};
+use crate::figure::{Figure, Scale, Target, at_once, cpu_of_family, cpu_of_threads};
 
 const ROUND_TRIPS_MAX: f64 = 1.3;
 const TIMES_PROFTPD: f64 = 20.0;
@@ -67,21 +68,6 @@ async fn round_trips(scale: &Scale) -> Figure {
     )
 }
 
-/// So many pieces of work, [`AT_ONCE`] of them at any time.
-async fn at_once<F>(count: usize, work: impl Fn(usize) -> F)
-where
-    F: Future<Output = ()> + Send + 'static,
-{
-    let mut running = tokio::task::JoinSet::new();
-    for number in 0..count {
-        if running.len() == AT_ONCE {
-            running.join_next().await.expect("some run").expect("it did well");
-        }
-        running.spawn(work(number));
-    }
-    running.join_all().await;
-}
-
 /// Bans that nobody but memcached knows: the server that is asked does not read the journal meanwhile.
 async fn refused(scale: &Scale) -> Figure {
     let memcached = Memcached::start().await;
@@ -117,14 +103,14 @@ async fn refused(scale: &Scale) -> Figure {
     let process = asked.process().id();
     let before = cpu_of_threads(process);
     let server = asked.address();
-    at_once(scale.refused, |number| async move {
+    at_once(scale.refused, AT_ONCE, |number| async move {
         let first = Client::greeted(address(22, number), server).await.1;
         assert!(first.is_none_or(|reply| reply.code != 220), "{} is banned", address(22, number));
     })
     .await;
     let own = scale.refused as f64 / (cpu_of_threads(process) - before);
     let before = cpu_of_family(proftpd.id());
-    at_once(scale.refused_by_proftpd, |number| {
+    at_once(scale.refused_by_proftpd, AT_ONCE, |number| {
         let proftpd = Arc::clone(&proftpd);
         async move { assert!(!proftpd.greets(&address(22, number).to_string()).await, "ProFTPD refuses") }
     })

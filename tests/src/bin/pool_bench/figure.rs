@@ -1,4 +1,4 @@
-//! A figure beside its target, how much is measured, and what a process has used.
+//! A figure beside its target, how much is measured, many pieces of work at once, and what a process has used.
 
 use std::fmt;
 use std::time::Duration;
@@ -77,10 +77,19 @@ impl fmt::Display for Figure {
     }
 }
 
-/// The value that `percent` of 100 do not exceed.
-pub fn percentile(values: &mut [Duration], percent: usize) -> Duration {
-    values.sort_unstable();
-    values.get(values.len() * percent / 100).or(values.last()).copied().unwrap_or_default()
+/// So many pieces of work, at most `most` of them at any time.
+pub async fn at_once<F>(count: usize, most: usize, work: impl Fn(usize) -> F)
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    let mut running = tokio::task::JoinSet::new();
+    for number in 0..count {
+        if running.len() == most {
+            running.join_next().await.expect("some run").expect("it did well");
+        }
+        running.spawn(work(number));
+    }
+    running.join_all().await;
 }
 
 /// CPU seconds of the living threads of a process, to the nanosecond.

@@ -8,10 +8,11 @@ use memcache_async::ascii::Protocol;
 use portcullis::config::settings::{StoreEngine, StoreServer};
 use portcullis::store::{self, ClusterKey, Key, Secrets, SharedStore};
 use tests::memcached::Memcached;
+use tests::spans::percentile;
 use tokio::net::TcpStream;
 use tokio::sync::Mutex;
 
-use crate::figure::{Figure, Scale, Target, cpu_of_threads, percentile};
+use crate::figure::{Figure, Scale, Target, at_once, cpu_of_threads};
 
 const TASKS: usize = 64;
 const SEALED_A_SECOND: f64 = 10_000.0;
@@ -72,7 +73,7 @@ async fn sealed(scale: &Scale, memcached: &Memcached) -> Figure {
         store.set(&key, &store.close(&key, vec![b'x'; VALUE_BYTES]), None).await.expect("set");
     }
     let rounds = scale.lookups / TASKS;
-    let ((), cpu) = spent(tasks(|number| {
+    let ((), cpu) = spent(at_once(TASKS, TASKS, |number| {
         let store = Arc::clone(&store);
         async move {
             let key = key(number);
@@ -105,7 +106,7 @@ async fn coalesced(scale: &Scale, memcached: &Memcached) -> [Figure; 2] {
     }
     let rounds = scale.lookups / TASKS;
     let times = Arc::new(Mutex::new(Vec::with_capacity(TASKS * rounds)));
-    let ((), own) = spent(tasks(|number| {
+    let ((), own) = spent(at_once(TASKS, TASKS, |number| {
         let (store, times) = (Arc::clone(&store), Arc::clone(&times));
         async move {
             for _ in 0..rounds {
@@ -117,7 +118,7 @@ async fn coalesced(scale: &Scale, memcached: &Memcached) -> [Figure; 2] {
         }
     }))
     .await;
-    let ((), theirs) = spent(tasks(|number| {
+    let ((), theirs) = spent(at_once(TASKS, TASKS, |number| {
         let bare = Arc::clone(&bare);
         async move {
             for _ in 0..rounds {
@@ -146,16 +147,4 @@ async fn coalesced(scale: &Scale, memcached: &Memcached) -> [Figure; 2] {
             format!("p50 {p50:?}, p99 {p99:?}"),
         ),
     ]
-}
-
-/// All tasks at once.
-async fn tasks<F>(work: impl Fn(usize) -> F)
-where
-    F: Future<Output = ()> + Send + 'static,
-{
-    let mut tasks = tokio::task::JoinSet::new();
-    for number in 0..TASKS {
-        tasks.spawn(work(number));
-    }
-    tasks.join_all().await;
 }

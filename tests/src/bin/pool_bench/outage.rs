@@ -7,8 +7,9 @@ use tests::config::{CHEAP_PASSWORD, USER};
 use tests::memcached::Memcached;
 use tests::ordeal::{self, NEIGHBOUR};
 use tests::server::Server;
+use tests::spans::percentile;
 
-use crate::figure::{Figure, Scale, Target, percentile};
+use crate::figure::{Figure, Scale, Target};
 
 /// Clients that log in one time after the other, all at once.
 const CLIENTS: usize = 4;

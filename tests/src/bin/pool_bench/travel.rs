@@ -5,8 +5,9 @@ use std::time::{Duration, Instant};
 use tests::cluster::Cluster;
 use tests::deadline::SOON;
 use tests::server::Door;
+use tests::spans::percentile;
 
-use crate::figure::{Figure, Scale, Target, percentile};
+use crate::figure::{Figure, Scale, Target};
 
 pub async fn measure(scale: &Scale) -> Vec<Figure> {
     let pool = Cluster::of(2).await;
