@@ -1,7 +1,7 @@
 //! The bans in force: a table in memory, durable on disk, published and learnt through the store.
 //!
 //! Trust: bans come from the executor and the admin socket, already clamped; records from disk and the
-//! store are checked here. Must not know: FTP, TLS, Wasm. All but `keeper.rs`, `rounds.rs`, `file.rs`, `load.rs`,
+//! store are checked here. Must not know: FTP, TLS, Wasm. All but `keeper`, `rounds.rs`, `file.rs`, `load.rs`,
 //! `disk.rs` and `writer.rs` (the disk), `pool.rs`, `announce.rs`, `follow.rs`, `again.rs` and `foreign.rs` (the
 //! store) is free of I/O; time and chance come from `outside.rs`.
 
