@@ -20,7 +20,7 @@ pub use source::Source;
 
 use crate::admin::desk::{About, Desk};
 use crate::admin::{self, Socket, TransferLog};
-use crate::auth::{AttemptTags, Login, Users};
+use crate::auth::{AttemptTags, Login, Pseudonyms, Users};
 use crate::config::settings::{Settings, StoreEngine};
 use crate::config::{Loaded, Mistake};
 use crate::gate::Gate;
@@ -70,6 +70,8 @@ impl Server {
         let keys = KeyPolicy::load(engine.clone(), &settings).await.map_err(|error| wrong(mistake(&error)))?;
         let secrets = secret_file::secrets(&settings).map_err(wrong)?;
         let session_secrets = secrets.cluster.as_ref().map(|key| key.secrets("tls sessions"));
+        let name_secret = secrets.cluster.as_ref().and_then(|key| key.secrets("unknown users").into_iter().next());
+        let pseudonyms = Pseudonyms::new(name_secret.as_ref().map(|secret| &secret.bytes()[..]));
         let store = store::open(&settings, secrets);
         let (bans, ban_writer) =
             ledger::open(&settings, store.clone(), keys.clone()).map_err(|error| machine(&error))?;
@@ -130,6 +132,7 @@ impl Server {
             networks: networks.clone(),
             login: login.clone(),
             tags,
+            pseudonyms,
             files,
             acceptor: acceptor.clone(),
             hosts,

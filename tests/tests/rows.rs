@@ -29,7 +29,6 @@ const S_OPEN: &[(u8, &str)] = &[
     (83, "policies from registries"),
     (84, "policies from registries"),
     (85, "policies from registries"),
-    (87, "the pool: unknown names in shared records"),
 ];
 
 /// As [`S_OPEN`], for faults.

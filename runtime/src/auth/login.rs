@@ -100,6 +100,16 @@ impl Login {
         UserName::parse(name).is_ok_and(|name| self.users.load().stands(&name, outside, now))
     }
 
+    /// Whether somebody has this name, as far as can be told without asking PAM: the file of users names it, or
+    /// forbids it, or it is that of users who need no password.
+    pub fn knows(&self, name: &str) -> bool {
+        let users = self.users.load();
+        self.outside.is_some()
+            || UserName::parse(name).is_ok_and(|name| {
+                users.find(&name).is_some() || users.is_forbidden(&name) || users.anonymous(&name).is_some()
+            })
+    }
+
     /// Whether a canonical name is that of users who need no password.
     pub fn is_anonymous(&self, name: &str) -> bool {
         UserName::parse(name).is_ok_and(|name| self.users.load().anonymous(&name).is_some())

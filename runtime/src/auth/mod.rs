@@ -19,6 +19,7 @@ mod outside;
 mod pam;
 pub mod password;
 mod permit;
+mod pseudonym;
 mod secret;
 mod users;
 
@@ -27,5 +28,6 @@ pub use keys::Limits;
 pub use login::{Login, Refusal, Why};
 pub use name::{NameError, UserName};
 pub use permit::{Permit, Rights};
+pub use pseudonym::Pseudonyms;
 pub use secret::Secret;
 pub use users::{Folder, Listed, Users};

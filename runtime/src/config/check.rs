@@ -289,6 +289,7 @@ fn log(at: &mut Section<'_, '_>, base: &Path) -> Log {
     Log {
         format: at.choice("format", &[("pretty", LogFormat::Pretty), ("json", LogFormat::Json)]),
         level: at.choice("level", &levels).to_owned(),
+        unknown_users: at.choice("unknown-users", &[("masked", UnknownUsers::Masked), ("full", UnknownUsers::Full)]),
         xferlog: at.optional_path("xferlog", base),
         transfers: at.optional_path("transfers", base),
         queue: at.count("queue", 16..=1_000_000),

@@ -254,12 +254,24 @@ pub struct Log {
     pub format: LogFormat,
     /// `error`, `warn`, `info`, `debug` or `trace`.
     pub level: String,
+    /// How it names users whom nobody has here.
+    pub unknown_users: UnknownUsers,
     /// A line of xferlog(5) for each transfer goes there.
     pub xferlog: Option<PathBuf>,
     /// A line of JSON for each transfer goes there.
     pub transfers: Option<PathBuf>,
     /// Lines of each log that may wait to be written.
     pub queue: usize,
+}
+
+/// How the log names users whom nobody has here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum UnknownUsers {
+    /// By a pseudonym.
+    Masked,
+    /// As they were typed.
+    Full,
 }
 
 /// Form of a log line.

@@ -40,6 +40,9 @@ pub struct Facts {
     pub classes: Vec<Label>,
     /// The user named last, in canonical form.
     pub user: Option<String>,
+    /// What records and logs say in its place, where nobody has that name: it may be a mistyped password.
+    #[serde(skip)]
+    pub pseudonym: Option<Box<str>>,
     /// Whether that user is logged in.
     pub logged_in: bool,
     /// Counters.

@@ -5,6 +5,7 @@
 
 pub mod event;
 pub mod label;
+mod mask;
 pub mod occasion;
 mod ordinary;
 pub mod recent;
@@ -14,5 +15,6 @@ pub use event::{
     TransferResult, plain,
 };
 pub use label::Label;
+pub use mask::Mask;
 pub use occasion::Occasion;
 pub use recent::Recent;

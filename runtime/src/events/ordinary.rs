@@ -19,6 +19,7 @@ impl Event {
             local: ([198, 51, 100, 1], 21).into(),
             classes: Vec::new(),
             user: None,
+            pseudonym: None,
             logged_in: false,
             session: SessionFacts {
                 started: at,

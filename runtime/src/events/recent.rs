@@ -92,7 +92,10 @@ impl Recent {
 
     /// An event as evidence, with all that is known of the connection.
     pub fn whole(event: &Event) -> Evidence {
-        let facts = serde_json::to_value(event).unwrap_or(Value::Null);
+        let mut facts = serde_json::to_value(event).unwrap_or(Value::Null);
+        if let Some(mask) = event.mask() {
+            mask.value(&mut facts);
+        }
         Evidence { at: event.at, event: event.kind.name().to_owned(), facts }
     }
 
@@ -120,7 +123,7 @@ impl Note {
             kind: event.kind.clone(),
             connection: event.facts.connection,
             port: event.facts.peer.port(),
-            user: event.facts.user.as_deref().map(Box::from),
+            user: event.facts.pseudonym.clone().or_else(|| event.facts.user.as_deref().map(Box::from)),
         }
     }
 

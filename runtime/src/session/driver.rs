@@ -217,7 +217,7 @@ impl Driver {
             if !self.machine.logged_in()
                 && let Some(user) = self.machine.user()
             {
-                self.closing.entry.names(user);
+                self.closing.entry.names(user, &self.closing.house);
             }
         }
         Ok(())

@@ -10,7 +10,7 @@ use super::member::Members;
 use super::outcome::Sparing;
 use super::registry::{Entry, Registry};
 use crate::admin::TransferLog;
-use crate::auth::{AttemptTags, Login};
+use crate::auth::{AttemptTags, Login, Pseudonyms};
 use crate::config::Settings;
 use crate::config::settings::{Ascii, ClientCertificates, Host, Listen, ListenTls, StoreEngine};
 use crate::data::{Lingering, Rate};
@@ -44,6 +44,8 @@ pub struct Handles {
     pub login: Login,
     /// Tags of login attempts.
     pub tags: AttemptTags,
+    /// Names that nobody has.
+    pub pseudonyms: Pseudonyms,
     /// Files of those who have logged in.
     pub files: Files,
     /// TLS.
@@ -144,6 +146,11 @@ impl House {
     /// What the machine of a connection is told, by its listener and the virtual server that it is at.
     pub(super) fn machine(&self, entry: &Entry) -> &Arc<MachineSettings> {
         &self.machines[entry.listener][entry.host().index()]
+    }
+
+    /// What logs, bans and other nodes know a name by that nobody has here.
+    pub(super) fn pseudonym(&self, user: &str) -> Option<Box<str>> {
+        (!self.handles.login.knows(user)).then(|| self.handles.pseudonyms.of(user))
     }
 
     /// Whether other nodes share the store: else the ledger knows all that the store knows.

@@ -31,8 +31,16 @@ impl Driver {
         drop(password);
         match checked {
             Ok(permit) => self.let_in(&permit, tag).await,
-            Err(Refusal { why: Why::Cause(cause), pause }) => self.refuse_after(pause, cause, tag, None).await,
+            Err(Refusal { why: Why::Cause(cause), pause }) => {
+                if cause == Cause::UnknownUser {
+                    self.entry().nobody_has_it(house.handles.pseudonyms.of(&user));
+                }
+                self.refuse_after(pause, cause, tag, None).await
+            }
             Err(Refusal { why: Why::Trouble(why), pause }) => {
+                // Nobody can tell whether it is a name.
+                self.entry().nobody_has_it(house.handles.pseudonyms.of(&user));
+                let user = self.entry().shown_user(&house.settings.log);
                 error!(connection = self.entry().id, user, why, "login.pam-trouble");
                 let failures = self.failed();
                 let (entry, pause) = (self.entry().clone(), pause + self.failure_pause(failures));
@@ -62,11 +70,14 @@ impl Driver {
     /// The bans on the name and the policies come before any check.
     async fn announce(&mut self, user: &str, tag: u16) -> Result<(), LoginAnswer> {
         let (house, entry) = (self.house().clone(), self.entry().clone());
-        entry.name(user);
+        let pseudonym = house.pseudonym(user);
+        entry.name(user, pseudonym.clone());
         let (bans, ip) = (&house.handles.bans, entry.peer.ip());
-        let mut banned = bans.on_user(user, ip, Moment::now());
+        let by_pseudonym = || pseudonym.as_deref().and_then(|name| bans.on_user(name, ip, Moment::now()));
+        let mut banned = bans.on_user(user, ip, Moment::now()).or_else(by_pseudonym);
         if banned.is_none() && house.is_shared() {
-            banned = bans.ask_pool_user(user, ip, entry.tls.get().map(|facts| &**facts), Moment::now()).await;
+            let (name, tls) = (pseudonym.as_deref().unwrap_or(user), entry.tls.get().map(|facts| &**facts));
+            banned = bans.ask_pool_user(name, ip, tls, Moment::now()).await;
         }
         if let Some(ban) = banned {
             debug!(connection = entry.id, ban = %ban.id, "login.user-banned");
@@ -111,12 +122,12 @@ impl Driver {
         if house.settings.users.end_removed
             && !house.handles.login.stands(permit.user().as_str(), permit.is_outside(), Moment::now())
         {
-            entry.name(permit.user().as_str());
+            entry.name(permit.user().as_str(), None);
             return self.refuse(Cause::DeniedByRule, tag, None).await;
         }
         // A ban may have come as well.
         if let Some(ban) = entry.ban_at_login(&house, Moment::now()) {
-            entry.name(permit.user().as_str());
+            entry.name(permit.user().as_str(), None);
             self.failed();
             let text = ruling::told(&house, &entry, &ban, Moment::now());
             return LoginAnswer::Refused { text: Some(text), close: true };

@@ -119,7 +119,7 @@ impl Drop for Closing {
             server = house.names.servers[entry.host().index()].as_str(),
             outcome = word,
             detail = self.outcome.detail(),
-            user = entry.user().map(|user| user.escape_debug().to_string()),
+            user = entry.shown_user(&house.settings.log).map(|user| user.escape_debug().to_string()),
             tls = tls.map(|facts| facts.version.as_str()),
             resumed = tls.map(|facts| facts.resumed),
             millis = u64::try_from(entry.since.until(Moment::now()).as_millis()).unwrap_or(u64::MAX),

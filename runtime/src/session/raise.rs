@@ -34,7 +34,8 @@ impl House {
         let arrival = Arrival::direct(peer, nowhere);
         let entry = self.registry().stranger(arrival, (0, HostId::MAIN), classes, Moment::now());
         if let Some(user) = user {
-            entry.name(user);
+            // An operator does not mistype a password there.
+            entry.name(user, None);
         }
         let heard = self.handles.policies.wants(Occasion::Custom);
         let verdict = ruling::ask(self, &entry, Kind::Custom(custom)).await;

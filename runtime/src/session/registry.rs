@@ -15,6 +15,7 @@ use tokio::sync::broadcast::error::RecvError;
 
 use super::house::{House, Names};
 use crate::auth::{Login, UserName};
+use crate::config::settings::{self, UnknownUsers};
 use crate::events::{Event, Facts, Kind, Label, SessionFacts, TlsFacts};
 use crate::ledger::{Ban, By, Subject, Whom};
 use crate::moment::Moment;
@@ -55,6 +56,8 @@ pub(super) struct Entry {
 #[derive(Debug, Default)]
 struct Who {
     user: Option<Box<str>>,
+    /// Where nobody has that name.
+    pseudonym: Option<Box<str>>,
     logged_in: bool,
     /// Not a user of the file.
     outside: bool,
@@ -82,7 +85,7 @@ pub struct Open {
     pub peer: String,
     /// Since when.
     pub since: Moment,
-    /// The user named last.
+    /// The user named last; a pseudonym where nobody has that name.
     pub user: Option<String>,
     /// Whether that user is logged in.
     pub logged_in: bool,
@@ -296,21 +299,26 @@ impl Entry {
     }
 
     /// USER named somebody; longer names are nobody's and are cut.
-    pub(super) fn names(&self, user: &str) {
+    pub(super) fn names(&self, user: &str, house: &House) {
         let user = &user[..user.floor_char_boundary(UserName::BYTES_MAX)];
         if self.who.lock().user.as_deref() != Some(user) {
-            self.name(user);
+            self.name(user, house.pseudonym(user));
         }
     }
 
-    pub(super) fn name(&self, user: &str) {
-        *self.who.lock() = Who { user: Some(user.into()), ..Who::default() };
+    pub(super) fn name(&self, user: &str, pseudonym: Option<Box<str>>) {
+        *self.who.lock() = Who { user: Some(user.into()), pseudonym, ..Who::default() };
+    }
+
+    /// It has turned out that nobody has the name.
+    pub(super) fn nobody_has_it(&self, pseudonym: Box<str>) {
+        self.who.lock().pseudonym = Some(pseudonym);
     }
 
     /// The user named last is in; `outside`: [`crate::auth::Permit::is_outside`].
     pub(super) fn logged_in(&self, outside: bool) {
         let mut who = self.who.lock();
-        (who.logged_in, who.outside) = (true, outside);
+        (who.logged_in, who.outside, who.pseudonym) = (true, outside, None);
     }
 
     /// Whether who is logged in could log in still; whoever is not may try.
@@ -323,14 +331,22 @@ impl Entry {
         *self.who.lock() = Who::default();
     }
 
+    /// The user named last, as typed.
     pub(super) fn user(&self) -> Option<String> {
         self.who.lock().user.as_deref().map(str::to_owned)
     }
 
+    /// That user for the log.
+    pub(super) fn shown_user(&self, log: &settings::Log) -> Option<String> {
+        let who = self.who.lock();
+        let masked = who.pseudonym.as_deref().filter(|_| log.unknown_users == UnknownUsers::Masked);
+        masked.or(who.user.as_deref()).map(str::to_owned)
+    }
+
     pub(super) fn event(&self, names: &Names, store_degraded: bool, kind: Kind) -> Event {
-        let (user, logged_in) = {
+        let (user, pseudonym, logged_in) = {
             let who = self.who.lock();
-            (who.user.as_deref().map(str::to_owned), who.logged_in)
+            (who.user.as_deref().map(str::to_owned), who.pseudonym.clone(), who.logged_in)
         };
         let facts = Facts {
             site: names.site.clone(),
@@ -341,6 +357,7 @@ impl Entry {
             local: self.arrival.local,
             classes: self.classes.clone(),
             user,
+            pseudonym,
             logged_in,
             session: self.counted(),
             tls: self.tls.get().map(|facts| (**facts).clone()),
@@ -369,7 +386,7 @@ impl Entry {
             connection: self.id,
             peer: self.peer.to_string(),
             since: self.since,
-            user: who.user.as_deref().map(str::to_owned),
+            user: who.pseudonym.as_ref().or(who.user.as_ref()).map(|user| user.to_string()),
             logged_in: who.logged_in,
             protected: self.tls.get().is_some(),
             transfers: counted.transfers,

@@ -8,13 +8,13 @@ use tracing::{debug, warn};
 use super::house::House;
 use super::outcome::limit_of;
 use super::registry::Entry;
-use crate::events::{Event, Kind, Occasion, Recent};
+use crate::events::{Event, Kind, Mask, Occasion, Recent};
 use crate::ftp::reply::ReplyText;
 use crate::gate::Refusal;
-use crate::ledger::{Ban, BanId, By, Grounds, Which, message};
+use crate::ledger::{Ban, BanId, By, Grounds, Subject, Which, message};
 use crate::moment::Moment;
 use crate::net::Arrival;
-use crate::policy::{Decision, LiftOrder};
+use crate::policy::{BanOrder, Decision, LiftOrder};
 use crate::waits::{self, Wait};
 
 /// What the policies decided about an event; their bans are in force already.
@@ -60,7 +60,10 @@ pub(super) async fn ask(house: &House, entry: &Entry, kind: Kind) -> Verdict {
         return Verdict::default();
     };
     let mut imposed = Vec::new();
-    for order in ruling.bans {
+    for mut order in ruling.bans {
+        if let Some(mask) = event.mask() {
+            hide(&mut order, mask);
+        }
         let (subject, by) = (order.subject.clone(), order.by.clone());
         let grounds = Grounds {
             event: Some(Recent::whole(&event)),
@@ -85,7 +88,7 @@ pub(super) async fn ask(house: &House, entry: &Entry, kind: Kind) -> Verdict {
         }
     }
     for order in &ruling.lifts {
-        lift(house, order).await;
+        lift(house, order, event.mask()).await;
     }
     if ruling.decision != Decision::Pass {
         debug!(
@@ -137,10 +140,32 @@ pub(super) fn turned_away(
     });
 }
 
+/// A ban of a name that nobody has is one of its pseudonym, and tells nothing else of the name.
+fn hide(order: &mut BanOrder, mask: Mask<'_>) {
+    if let Some(subject) = hidden(&order.subject, mask) {
+        order.subject = subject;
+    }
+    order.reason = mask.text(&order.reason);
+    order.message = order.message.as_deref().map(|message| mask.text(message));
+    for access in Arc::make_mut(&mut order.accesses) {
+        (access.key, access.answer) = (mask.text(&access.key), mask.text(&access.answer));
+    }
+}
+
+/// The subject under the pseudonym, if it is of the name.
+fn hidden(subject: &Subject, mask: Mask<'_>) -> Option<Subject> {
+    match subject {
+        Subject::User(name) => mask.of_name(name).map(|shown| Subject::User(shown.to_owned())),
+        Subject::UserAtHost(name, ip) => mask.of_name(name).map(|shown| Subject::UserAtHost(shown.to_owned(), *ip)),
+        _ => None,
+    }
+}
+
 /// A policy lifts what it imposed itself; the bans of operators and other policies are not its business.
-async fn lift(house: &House, order: &LiftOrder) {
+async fn lift(house: &House, order: &LiftOrder, mask: Option<Mask<'_>>) {
     let now = Moment::now();
-    let Some(ban) = house.handles.bans.find(&order.subject, now) else { return };
+    let hidden = mask.and_then(|mask| hidden(&order.subject, mask));
+    let Some(ban) = house.handles.bans.find(hidden.as_ref().unwrap_or(&order.subject), now) else { return };
     if matches!(&ban.by, By::Policy { name, .. } if *name == order.by.name) {
         house.handles.ban_writer.lift(Which::Id(ban.id), &order.by.name, now).await;
     } else {
