@@ -22,7 +22,6 @@ const F_LAST: u8 = 32;
 
 /// Attacks that no test is named after yet, and what each waits for. One that has its test must leave the list.
 const S_OPEN: &[(u8, &str)] = &[
-    (75, "the pool: a node with a stolen key"),
     (80, "hardening of the process"),
     (81, "hardening: a start as root"),
     (82, "policies from registries"),

@@ -31,6 +31,12 @@ pub fn run(reach: &Reach, json: bool) -> Result<Answer, Complaint> {
     if status.bans.unpublished > 0 {
         bans.push_str(&format!(", {} not published yet", status.bans.unpublished));
     }
+    if status.bans.over_quota > 0 {
+        bans.push_str(&format!(
+            ", {} beyond `bans.table-per-node` NOT TAKEN IN: look at the log",
+            status.bans.over_quota
+        ));
+    }
     line("bans", bans);
     let degraded = if status.store.degraded { ", DEGRADED: counters are this node's alone" } else { "" };
     line("store", format!("{}{degraded}", status.store.engine));

@@ -68,6 +68,7 @@ pub(super) struct Ledger {
     pub(super) unanswered: AtomicU64,
     pub(super) strange: AtomicU64,
     pub(super) forged: AtomicU64,
+    pub(super) over_quota: AtomicU64,
     pub(super) outside: Arc<dyn Outside>,
     pub(super) news: broadcast::Sender<Arc<Ban>>,
     pub(super) bans_max: usize,
@@ -95,22 +96,31 @@ impl Ledger {
 
     /// Takes in by our clock a ban that is here by another's; false if it is not.
     pub(super) fn put_right(&self, ban: &Arc<Ban>, now: Moment) -> bool {
+        let ban = self.rules.as_it_counts(Arc::clone(ban), now);
         let mut table = self.table.write();
-        let done = table.put_right(ban, now);
+        let done = table.put_right(&ban, now);
         if done {
-            self.journal.append(&Record::Ban(Arc::clone(ban))).in_background();
+            self.journal.append(&Record::Ban(ban)).in_background();
         }
         done
     }
 
     /// Takes in a ban that another node made.
     pub(super) fn learn(&self, ban: Arc<Ban>, now: Moment) -> Learnt {
+        let ban = self.rules.as_it_counts(ban, now);
         if self.put_right(&ban, now) {
             return if ban.in_force(now) { Learnt::InForce(ban) } else { Learnt::Useless };
         }
         let mut table = self.table.write();
         if let Some(known) = table.get(ban.id).filter(|known| known.in_force(now)) {
             return Learnt::InForce(Arc::clone(known));
+        }
+        let held = table.made_by(&ban.site, &ban.node);
+        if self.rules.is_over_quota(&ban, held) && table.takes_room(&ban.subject) {
+            drop(table);
+            self.tell_over_quota(&ban, held);
+            // Unlike a full table: else a node gone wild would keep out everybody.
+            return Learnt::Useless;
         }
         match table.insert(Arc::clone(&ban), now) {
             Inserted::Added | Inserted::Replaced(_) => {}
@@ -144,6 +154,19 @@ impl Ledger {
         );
         self.announce(&ban);
         Learnt::InForce(ban)
+    }
+
+    fn tell_over_quota(&self, ban: &Ban, held: usize) {
+        // Once in a while: such a node makes many.
+        if self.over_quota.fetch_add(1, Ordering::Relaxed).is_multiple_of(1000) {
+            tracing::error!(
+                node = %ban.node.escape_debug(),
+                site = %ban.site.escape_debug(),
+                held,
+                "ledger.over-quota: so many bans of this node are in force, as `bans.table-per-node` allows; more of it \
+                 count only where it made them"
+            );
+        }
     }
 
     pub(super) fn random_id(&self) -> BanId {

@@ -22,6 +22,7 @@ pub(crate) mod fuzz;
 pub mod journal;
 pub mod keeper;
 mod load;
+mod makers;
 pub mod message;
 pub mod outside;
 mod places;

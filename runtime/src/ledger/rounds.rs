@@ -118,6 +118,7 @@ fn put_together(
         unanswered: AtomicU64::new(0),
         strange: AtomicU64::new(0),
         forged: AtomicU64::new(0),
+        over_quota: AtomicU64::new(0),
         outside,
         news: broadcast::channel(bans.queue).0,
         bans_max: bans.table,

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
-use super::ban::{Ban, BanId, By, Clamped, Course, Evidence, Grounds};
+use super::ban::{Ban, BanId, By, CLOCKS_DIFFER, Clamped, Course, Evidence, Grounds};
 use super::subject::{Reach, Subject};
 use super::trie::Trie;
 use crate::config::Settings;
@@ -52,6 +52,7 @@ pub struct Rules {
     shortest_v6: u8,
     classes: BTreeSet<String>,
     evidence: usize,
+    per_node: usize,
     node: String,
     site: String,
 }
@@ -93,6 +94,7 @@ impl Rules {
             shortest_v6: settings.bans.shortest_v6_prefix,
             classes: settings.networks.keys().cloned().collect(),
             evidence: settings.bans.evidence,
+            per_node: settings.bans.table_per_node,
             node: settings.server.node.clone(),
             site: settings.server.site.clone(),
         }
@@ -111,6 +113,40 @@ impl Rules {
     /// Whether bans never refuse this address.
     pub fn protects(&self, ip: IpAddr) -> bool {
         self.protected_trie.covering(ip).next().is_some()
+    }
+
+    /// Whether this node made a ban.
+    pub fn is_own(&self, ban: &Ban) -> bool {
+        ban.node == self.node && ban.site == self.site
+    }
+
+    /// Whether the node that made a ban has as many here as one other node may.
+    pub fn is_over_quota(&self, ban: &Ban, held: usize) -> bool {
+        !self.is_own(ban) && held >= self.per_node
+    }
+
+    /// A ban that was made elsewhere, by our clock, as it counts here: a policy's lasts no longer than one that a
+    /// policy made here now could, whatever the node that shared it says. Operators are not bound.
+    pub fn as_it_counts(&self, ban: Arc<Ban>, now: Moment) -> Arc<Ban> {
+        if matches!(ban.by, By::Operator { .. }) {
+            return ban;
+        }
+        let spread = self.longest.mul_f64(f64::from(self.spread_percent) / 100.0);
+        let begun = ban.created.min(now.plus(CLOCKS_DIFFER));
+        let end = begun.plus(self.longest.saturating_add(spread));
+        if ban.expires.is_some_and(|expires| expires <= end) {
+            return ban;
+        }
+        let mut cut = Arc::unwrap_or_clone(ban);
+        if let Some(course) = &mut cut.course {
+            course.clamped = Some(Clamped {
+                asked_seconds: cut.expires.map(|expires| cut.created.until(expires).as_secs()),
+                given_seconds: self.longest.as_secs(),
+                rule: "bans.longest".to_owned(),
+            });
+        }
+        cut.expires = Some(end);
+        Arc::new(cut)
     }
 
     /// Whether a ban that was made elsewhere reaches this node.
@@ -246,6 +282,7 @@ mod tests {
             shortest_v6: 32,
             classes: BTreeSet::from(["office".to_owned()]),
             evidence: 2,
+            per_node: 2,
             node: "a".into(),
             site: "s".into(),
         }
@@ -337,6 +374,57 @@ mod tests {
             rules().of_policy(order(None), Grounds { evidence, ..Grounds::default() }, BanId::from_bits(0));
         let kept: Vec<_> = draft.evidence.iter().map(|fact| fact.at.millis()).collect();
         assert_eq!(kept, [3, 4]);
+    }
+
+    #[test]
+    fn s_75_a_ban_of_another_nodes_policy_lasts_no_longer_than_one_made_here() {
+        let (rules, now) = (rules(), Moment::from_millis(1_700_000_000_000));
+        let hours = |hours: u64| Duration::from_secs(hours * 3600);
+        let made = |created: Moment, span: Option<Duration>, by: By| {
+            let ban = Ban::clone(&crate::ledger::fixtures::ban("192.0.2.7", created, None));
+            Arc::new(Ban { by, expires: span.map(|span| created.plus(span)), node: "b".into(), ..ban })
+        };
+        let policy = By::from(&*order(None).by);
+        let longest = hours(1).mul_f64(1.1);
+        for (asked, counts) in [
+            (Some(hours(9)), longest),
+            (None, longest),
+            (Some(longest), longest),
+            (Some(longest + Duration::from_millis(1)), longest),
+            (Some(hours(1)), hours(1)),
+        ] {
+            let cut = rules.as_it_counts(made(now, asked, policy.clone()), now);
+            assert_eq!(cut.expires, Some(now.plus(counts)), "{asked:?}");
+            let later = now.plus(hours(5));
+            assert_eq!(rules.as_it_counts(Arc::clone(&cut), later), cut, "learnt again it ends at the same moment");
+            assert_eq!(rules.as_it_counts(made(now, asked, policy.clone()), later).expires, cut.expires);
+        }
+        let ahead = rules.as_it_counts(made(now.plus(hours(1000)), Some(hours(1)), policy), now);
+        assert_eq!(ahead.expires, Some(now.plus(CLOCKS_DIFFER).plus(longest)), "made in the future");
+        let operators = made(now, None, By::Operator { name: "root".into() });
+        assert!(Arc::ptr_eq(&rules.as_it_counts(Arc::clone(&operators), now), &operators));
+    }
+
+    #[test]
+    fn s_75_what_was_cut_of_a_learnt_ban_stands_in_its_course() {
+        let event = Evidence { at: Moment::from_millis(0), event: "connect".into(), facts: ().into() };
+        let course = Box::new(Course { event, store: Vec::new(), clamped: None, ended: 0 });
+        let ban = Ban::clone(&crate::ledger::fixtures::ban("192.0.2.7", Moment::from_millis(0), Some(7200)));
+        let ban = Ban { by: By::from(&*order(None).by), course: Some(course), ..ban };
+        let cut = rules().as_it_counts(Arc::new(ban), Moment::from_millis(0));
+        let clamped = cut.course.as_ref().and_then(|course| course.clamped.clone()).expect("cut");
+        assert_eq!((clamped.asked_seconds, clamped.given_seconds), (Some(7200), 3600));
+    }
+
+    #[test]
+    fn s_75_a_node_has_a_quota_and_this_one_none() {
+        let rules = rules();
+        let by = |node: &str, site: &str| {
+            let ban = Ban::clone(&crate::ledger::fixtures::ban("192.0.2.7", Moment::from_millis(0), None));
+            Ban { node: node.into(), site: site.into(), ..ban }
+        };
+        assert!(!rules.is_over_quota(&by("b", "s"), 1) && rules.is_over_quota(&by("b", "s"), 2));
+        assert!(!rules.is_over_quota(&by("a", "s"), 2) && rules.is_over_quota(&by("a", "t"), 2), "its namesake");
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::ban::{Ban, BanId};
+use super::makers::Counts;
 use super::places::{Map, Places};
 use super::record::{Lift, Record};
 use super::subject::Subject;
@@ -23,6 +24,7 @@ pub struct Table {
     second: Map<Subject, Arc<Ban>>,
     /// Bans that are here by another node's clock.
     unsure: Map<Box<str>, BTreeSet<BanId>>,
+    made: Counts,
     len: usize,
     max: usize,
     /// While it is filled, `ids` and `ends` are empty: sorting them once is far quicker than a million
@@ -62,6 +64,7 @@ impl Table {
             lift_ends: BTreeSet::new(),
             second: Map::default(),
             unsure: Map::default(),
+            made: Counts::default(),
             len: 0,
             max,
             filling: false,
@@ -105,6 +108,16 @@ impl Table {
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.len == 0
+    }
+
+    /// How many of them a node made.
+    pub fn made_by(&self, site: &str, node: &str) -> usize {
+        self.made.of(site, node)
+    }
+
+    /// Whether a ban would take room that no ban of its subject takes yet.
+    pub fn takes_room(&self, subject: &Subject) -> bool {
+        self.places.entry(subject).is_none()
     }
 
     /// Whether any class is banned: else nobody needs to ask for an address's classes.
@@ -335,15 +348,17 @@ impl Table {
     /// A file that somebody edited may hold one id for several subjects: one of them stays.
     fn drop_shared_ids(&mut self) {
         let is_other = |ban: &&Arc<Ban>| self.ids.get(&ban.id).is_some_and(|known| known.subject != ban.subject);
-        let others: Vec<Subject> = self.places.iter().filter(is_other).map(|ban| ban.subject.clone()).collect();
-        for subject in others {
-            self.places.remove(&subject);
+        let others: Vec<Arc<Ban>> = self.places.iter().filter(is_other).cloned().collect();
+        for ban in others {
+            self.places.remove(&ban.subject);
+            self.made.less(&ban.site, &ban.node);
             self.len -= 1;
         }
     }
 
     fn put(&mut self, ban: Arc<Ban>) {
         self.len += 1;
+        self.made.more(&ban.site, &ban.node);
         if !self.filling {
             self.ids.insert(ban.id, Arc::clone(&ban));
             self.ends.extend(ban.held_until().map(|end| (end, ban.id)));
@@ -357,6 +372,7 @@ impl Table {
     /// Takes out a ban that is in.
     fn forget(&mut self, ban: &Ban) {
         self.len -= 1;
+        self.made.less(&ban.site, &ban.node);
         self.ids.remove(&ban.id);
         if let Some(end) = ban.held_until() {
             self.ends.remove(&(end, ban.id));

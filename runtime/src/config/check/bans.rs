@@ -28,6 +28,7 @@ pub(super) fn bans(at: &mut Section<'_, '_>) -> Bans {
         longest: at.span("longest", seconds(1)..=seconds(3650 * DAY)),
         spread_percent: at.count("spread-percent", 0..=50),
         table: at.count("table", 100..=10_000_000),
+        table_per_node: at.count("table-per-node", 100..=10_000_000),
         shortest_v4_prefix: at.count("shortest-v4-prefix", 8..=32),
         shortest_v6_prefix: at.count("shortest-v6-prefix", 16..=128),
         end_logged_in: at.flag("end-logged-in"),

@@ -95,6 +95,8 @@ pub struct Bans {
     pub spread_percent: u8,
     /// Bans in force at once; when full a new one is refused and told.
     pub table: usize,
+    /// Of these, the most that one other node made; more of it are not taken in.
+    pub table_per_node: usize,
     /// Shortest prefix of a network ban, IPv4.
     pub shortest_v4_prefix: u8,
     /// Shortest prefix of a network ban, IPv6.

@@ -38,6 +38,9 @@ pub struct Standing {
     /// Values in the store that this cluster did not write there, since start.
     #[serde(default)]
     pub forged: u64,
+    /// Bans that were not taken in, as their node has as many here as it may, since start.
+    #[serde(default)]
+    pub over_quota: u64,
     /// Other nodes that were heard of of late.
     #[serde(default)]
     pub peers: usize,
@@ -166,6 +169,7 @@ impl Bans {
             unanswered: self.0.unanswered.load(Ordering::Relaxed),
             strange: self.0.strange.load(Ordering::Relaxed),
             forged: self.0.forged.load(Ordering::Relaxed),
+            over_quota: self.0.over_quota.load(Ordering::Relaxed),
             peers: self.0.sync.peers(self.0.outside.now()),
             lost,
             rewinds,
