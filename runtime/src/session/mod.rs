@@ -123,21 +123,36 @@ fn decide(
         }
         Err(refusal) => refusal,
     };
-    outcome::refused(house, &refusal, peer);
     ruling::turned_away(house, &refusal, listener, arrival, now);
-    Err(unless_implicit(
-        house,
-        listener,
-        match &refusal {
-            Refusal::Banned(ban) => {
-                let default = &house.settings.bans.message;
-                let text = message::expand(ban, default, peer.ip(), None, now, ReplyText::BYTES_MAX);
-                Reply::banned(&ReplyText::clean(&text))
-            }
-            Refusal::NotServed => Reply::network_not_served(),
-            _ => Reply::too_many_connections(),
-        },
-    ))
+    Err(refused(house, listener, peer, &refusal, now))
+}
+
+/// Whom the gate has let in may be banned by what the pool alone knows; or what they are told instead.
+async fn ask_pool(house: &House, listener: usize, admitted: Admitted, now: Moment) -> Result<Admitted, Option<Reply>> {
+    if !house.is_shared() {
+        return Ok(admitted);
+    }
+    let peer = admitted.peer();
+    let classes = house.handles.networks.classes_of(peer.ip());
+    match Box::pin(house.handles.bans.ask_pool_host(peer.ip(), &classes, now)).await {
+        Some(ban) => Err(refused(house, listener, peer, &Refusal::Banned(ban), now)),
+        None => Ok(admitted),
+    }
+}
+
+/// Notes a refusal; what the peer is told.
+fn refused(house: &House, listener: usize, peer: Peer, refusal: &Refusal, now: Moment) -> Option<Reply> {
+    outcome::refused(house, refusal, peer);
+    let reply = match refusal {
+        Refusal::Banned(ban) => {
+            let default = &house.settings.bans.message;
+            let text = message::expand(ban, default, peer.ip(), None, now, ReplyText::BYTES_MAX);
+            Reply::banned(&ReplyText::clean(&text))
+        }
+        Refusal::NotServed => Reply::network_not_served(),
+        _ => Reply::too_many_connections(),
+    };
+    unless_implicit(house, listener, reply)
 }
 
 /// No text where a client expects TLS.
@@ -156,6 +171,10 @@ struct Came {
 /// One connection that came straight from its client.
 async fn direct(house: Arc<House>, listener: usize, stream: std::net::TcpStream, admitted: Admitted, since: Moment) {
     let client = admitted.peer();
+    let admitted = match ask_pool(&house, listener, admitted, since).await {
+        Ok(admitted) => admitted,
+        Err(reply) => return socket::refuse(stream, reply.as_ref().map(Reply::wire)),
+    };
     let patience = house.settings.server.patience();
     let stream = socket::control(stream, patience).and_then(|stream| Ok((stream.local_addr()?, stream)));
     match stream {
@@ -179,16 +198,9 @@ async fn story(house: Arc<House>, came: Came, admitted: Admitted) {
     driver.close(outcome);
 }
 
-/// The pool's bans and the policies speak first, then the machine.
+/// The policies speak first, then the machine.
 async fn meet_admitted(driver: &mut Driver) -> Outcome {
     let (house, entry) = (driver.house().clone(), driver.entry().clone());
-    let (bans, now) = (&house.handles.bans, Moment::now());
-    if house.is_shared()
-        && let Some(ban) = Box::pin(bans.ask_pool_host(entry.peer.ip(), &entry.classes, now)).await
-    {
-        let reply = Reply::banned(&ruling::told(&house, &entry, &ban, now));
-        return driver.turn_away(&reply, Ending::Banned).await;
-    }
     if let Err(no) = Box::pin(ruling::permit(&house, &entry, Kind::Connect)).await {
         let reply = no.text.as_ref().map_or_else(|| Reply::closing(None), Reply::banned);
         return driver.turn_away(&reply, Ending::Refused).await;
