@@ -164,6 +164,13 @@ impl Engine {
         }))
     }
 
+    /// Runs `work` of a guest that came with this program on the thread that asks: it takes microseconds, less than
+    /// it takes to wake another thread.
+    pub(super) async fn run_here<T>(&self, work: impl Future<Output = T>) -> T {
+        let _ticking = self.clock.ticking();
+        work.await
+    }
+
     /// Runs `work`, which may take seconds, beside all other threads.
     pub(super) fn run_long<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Running<T> {
         let ticking = self.clock.ticking();

@@ -26,7 +26,7 @@ use super::tally::Tally;
 use super::used::Figures;
 use super::warm::{Live, Warm};
 use super::{digest, text};
-use crate::config::settings::{Policies, PolicySettings, Settings};
+use crate::config::settings::{Policies, PolicySettings, Settings, Source};
 use crate::ledger::proftpd::{self, Form};
 use crate::moment::Moment;
 use crate::store::{Derive, Key, Namespace, Purpose};
@@ -129,6 +129,9 @@ impl KeyPolicy {
         // A host function is on a guest's thread already: another hop would wait for a second one.
         if Engine::is_guest_thread() {
             return keying.ask(&self.engine, purpose).await;
+        }
+        if matches!(keying.settings.source, Source::Builtin(_)) {
+            return self.engine.run_here(keying.ask(&self.engine, purpose)).await;
         }
         self.ask(keying, purpose).await
     }
