@@ -47,9 +47,12 @@ impl Foreign {
     }
 }
 
-/// The ban of one of these subjects that ProFTPD knows; in force here from then on, and told to all our nodes.
-pub(super) async fn ask(ledger: &Ledger, subjects: &[Subject], now: Moment) -> Option<Arc<Ban>> {
-    let foreign = ledger.foreign.as_ref()?;
+/// What stands under a key of mod_ban's, and of which subject it is.
+pub(super) type Held<'a> = (&'a Subject, Key, Vec<u8>);
+
+/// What ProFTPD holds of these subjects.
+pub(super) async fn look_up<'a>(ledger: &Ledger, subjects: &'a [Subject]) -> Vec<Held<'a>> {
+    let Some(foreign) = &ledger.foreign else { return Vec::new() };
     let mut keys: Vec<(&Subject, Key)> = Vec::new();
     for subject in subjects {
         let found = foreign.keys(ledger, subject, &Purpose::LookUpBan(subject.clone())).await;
@@ -57,9 +60,16 @@ pub(super) async fn ask(ledger: &Ledger, subjects: &[Subject], now: Moment) -> O
     }
     let wanted: Vec<Key> = keys.iter().map(|(_, key)| key.clone()).collect();
     let values = ledger.store.get_each(&wanted).await;
+    let there = keys.into_iter().zip(values);
+    there.filter_map(|((subject, key), value)| Some((subject, key, value.ok()??))).collect()
+}
+
+/// The ban among these that ProFTPD honours; in force here from then on, and told to all our nodes. To be taken in
+/// behind what our own nodes know: most of these were written by one of them.
+pub(super) async fn take(ledger: &Ledger, held: Vec<Held<'_>>, now: Moment) -> Option<Arc<Ban>> {
+    let foreign = ledger.foreign.as_ref()?;
     let mut found = None;
-    for ((subject, key), value) in keys.into_iter().zip(values) {
-        let Ok(Some(value)) = value else { continue };
+    for (subject, key, value) in held {
         let only = foreign.match_server.then_some(foreign.writer);
         let Some(ban) = proftpd::read(foreign.form, subject, &value, ledger.rules.site(), only) else {
             ledger.strange.fetch_add(1, std::sync::atomic::Ordering::Relaxed);

@@ -74,11 +74,16 @@ pub(super) async fn ask(ledger: &Ledger, asked: Whom<'_>, now: Moment) -> Option
         return None;
     }
     let subjects = asked.subjects();
-    let foreign = async {
-        let asked = within(&*ledger.outside, ledger.store_deadline, foreign::ask(ledger, &subjects, now));
-        asked.await.unwrap_or_default()
+    let begun = ledger.outside.now();
+    let (records, foreign) = match &ledger.foreign {
+        None => (look_up(ledger, &subjects).await, Vec::new()),
+        Some(_) => {
+            let foreign = within(&*ledger.outside, ledger.store_deadline, foreign::look_up(ledger, &subjects));
+            let (records, foreign) = tokio::join!(look_up(ledger, &subjects), foreign);
+            (records, foreign.unwrap_or_default())
+        }
     };
-    let (records, mut found) = tokio::join!(look_up(ledger, &subjects), foreign);
+    let mut found: Option<Arc<Ban>> = None;
     for record in records.unwrap_or_default().into_iter().filter(|record| counts(ledger, record, now)) {
         match record {
             Record::Ban(ban) if asked.is_covered_by(&ban.subject) => {
@@ -92,10 +97,7 @@ pub(super) async fn ask(ledger: &Ledger, asked: Whom<'_>, now: Moment) -> Option
                     }
                     Learnt::Useless => None,
                 };
-                found = match (found, learnt) {
-                    (Some(known), Some(new)) if !new.outlasts(&known) => Some(known),
-                    (known, new) => new.or(known),
-                };
+                found = longer(found, learnt);
             }
             Record::Lift(lift) if asked.is_covered_by(&lift.subject) => {
                 take_lift(ledger, lift, now);
@@ -103,7 +105,20 @@ pub(super) async fn ask(ledger: &Ledger, asked: Whom<'_>, now: Moment) -> Option
             _ => {}
         }
     }
-    found
+    if foreign.is_empty() {
+        return found;
+    }
+    let left = ledger.store_deadline.saturating_sub(begun.until(ledger.outside.now()));
+    let taken = within(&*ledger.outside, left, foreign::take(ledger, foreign, now)).await;
+    longer(found, taken.ok().flatten())
+}
+
+/// The ban that ends later.
+fn longer(known: Option<Arc<Ban>>, new: Option<Arc<Ban>>) -> Option<Arc<Ban>> {
+    match (known, new) {
+        (Some(known), Some(new)) if !new.outlasts(&known) => Some(known),
+        (known, new) => new.or(known),
+    }
 }
 
 /// Takes in a record that a journal told of, by our clock from here on. True if a lift was put right that may have
