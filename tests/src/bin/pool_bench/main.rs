@@ -15,17 +15,23 @@ use figure::{Figure, Scale};
 
 fn main() -> ExitCode {
     let smoke = std::env::args().any(|word| word == "--smoke");
+    let connects_only = std::env::args().any(|word| word == "--connects");
     let scale = if smoke { Scale::smoke() } else { Scale::whole() };
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let runtime = runtime.expect("a runtime");
     let mut figures = runtime.block_on(async {
         let mut figures = connects::measure(&scale).await;
+        if connects_only {
+            return figures;
+        }
         figures.extend(travel::measure(&scale).await);
         figures.extend(outage::measure(&scale).await);
         figures
     });
-    // Of one thread alone.
-    figures.extend(lookups::measure(&scale));
+    if !connects_only {
+        // Of one thread alone.
+        figures.extend(lookups::measure(&scale));
+    }
     for figure in &figures {
         println!("{figure}");
     }
