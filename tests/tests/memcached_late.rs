@@ -32,14 +32,14 @@ async fn f_03_a_store_200_ms_away_with_jitter_adds_less_than_60_ms_to_p99() {
 }
 
 #[tokio::test]
-async fn f_03_a_store_of_which_every_other_answer_is_late_stalls_nobody_beyond_the_deadline_of_each() {
+async fn f_03_a_store_of_which_every_other_answer_is_late_stalls_nobody_for_more_than_one_deadline() {
     let store = StandIn::start();
     let ordeal = Ordeal::over(&[store.address()]).await;
     let near = p99(&ordeal).await;
     store.be(Manner::Jittery(Duration::ZERO, Duration::from_millis(400)));
     let far = p99(&ordeal).await;
     println!("p99 of {LOGINS} logins: {near:?}, and with every other answer 400 ms late {far:?}");
-    assert!(far < near + Duration::from_millis(150), "{near:?} became {far:?}");
+    assert!(far < near + Duration::from_millis(90), "two deadlines are 100 ms: {near:?} became {far:?}");
     ordeal.holds().await;
     store.be(Manner::Honest);
     ordeal.recovers().await;

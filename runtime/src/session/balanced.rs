@@ -9,7 +9,7 @@ use tokio::net::TcpStream;
 use tracing::{debug, info};
 
 use super::house::House;
-use super::{Came, ask_pool, decide, story};
+use super::{Came, decide, pool, story};
 use crate::config::settings::ListenTls;
 use crate::ftp::reply::Reply;
 use crate::moment::Moment;
@@ -52,12 +52,12 @@ pub(super) async fn meet(house: Arc<House>, listener: usize, stream: std::net::T
     let through = crate::net::peer::Through { balancer, local: folded(local) };
     let arrival = Arrival { peer: Peer::new(source), local: destination, through: Some(through) };
     let now = Moment::now();
-    let admitted = match decide(&house, listener, arrival.peer, || Some(arrival), now) {
-        Ok(admitted) => ask_pool(&house, listener, admitted, now).await,
+    let cleared = match decide(&house, listener, arrival.peer, || Some(arrival), now) {
+        Ok(admitted) => pool::clear(&house, listener, admitted, now).await,
         Err(reply) => Err(reply),
     };
-    match admitted {
-        Ok(admitted) => story(house, Came { listener, arrival, stream, since: now }, admitted).await,
+    match cleared {
+        Ok(cleared) => story(house, Came { listener, arrival, stream, since: now }, cleared).await,
         Err(reply) => {
             if let Ok(stream) = stream.into_std() {
                 socket::refuse(stream, reply.as_ref().map(Reply::wire));

@@ -7,6 +7,7 @@ use tracing::{debug, error};
 
 use super::counters::count;
 use super::driver::Driver;
+use super::pool;
 use super::ruling::{self, No};
 use crate::auth::{Permit, Refusal, Secret, UserName, Why};
 use crate::events::{Cause, Kind, LoginFailure};
@@ -75,9 +76,8 @@ impl Driver {
         let (bans, ip) = (&house.handles.bans, entry.peer.ip());
         let by_pseudonym = || pseudonym.as_deref().and_then(|name| bans.on_user(name, ip, Moment::now()));
         let mut banned = bans.on_user(user, ip, Moment::now()).or_else(by_pseudonym);
-        if banned.is_none() && house.is_shared() {
-            let (name, tls) = (pseudonym.as_deref().unwrap_or(user), entry.tls.get().map(|facts| &**facts));
-            banned = bans.ask_pool_user(name, ip, tls, Moment::now()).await;
+        if banned.is_none() {
+            banned = pool::ask_user(&house, &entry, pseudonym.as_deref().unwrap_or(user)).await;
         }
         if let Some(ban) = banned {
             debug!(connection = entry.id, ban = %ban.id, "login.user-banned");

@@ -12,6 +12,7 @@ mod login;
 mod member;
 mod moving;
 mod outcome;
+mod pool;
 mod raise;
 mod record;
 mod registry;
@@ -32,6 +33,7 @@ pub use registry::{Open, Registry};
 use control::Control;
 use driver::Driver;
 use outcome::{Closing, Outcome};
+use pool::Cleared;
 use registry::Order;
 
 use crate::config::settings::ListenTls;
@@ -127,19 +129,6 @@ fn decide(
     Err(refused(house, listener, peer, &refusal, now))
 }
 
-/// Whom the gate has let in may be banned by what the pool alone knows; or what they are told instead.
-async fn ask_pool(house: &House, listener: usize, admitted: Admitted, now: Moment) -> Result<Admitted, Option<Reply>> {
-    if !house.is_shared() {
-        return Ok(admitted);
-    }
-    let peer = admitted.peer();
-    let classes = house.handles.networks.classes_of(peer.ip());
-    match Box::pin(house.handles.bans.ask_pool_host(peer.ip(), &classes, now)).await {
-        Some(ban) => Err(refused(house, listener, peer, &Refusal::Banned(ban), now)),
-        None => Ok(admitted),
-    }
-}
-
 /// Notes a refusal; what the peer is told.
 fn refused(house: &House, listener: usize, peer: Peer, refusal: &Refusal, now: Moment) -> Option<Reply> {
     outcome::refused(house, refusal, peer);
@@ -171,8 +160,8 @@ struct Came {
 /// One connection that came straight from its client.
 async fn direct(house: Arc<House>, listener: usize, stream: std::net::TcpStream, admitted: Admitted, since: Moment) {
     let client = admitted.peer();
-    let admitted = match ask_pool(&house, listener, admitted, since).await {
-        Ok(admitted) => admitted,
+    let cleared = match pool::clear(&house, listener, admitted, since).await {
+        Ok(cleared) => cleared,
         Err(reply) => return socket::refuse(stream, reply.as_ref().map(Reply::wire)),
     };
     let patience = house.settings.server.patience();
@@ -180,19 +169,20 @@ async fn direct(house: Arc<House>, listener: usize, stream: std::net::TcpStream,
     match stream {
         Ok((local, stream)) => {
             let arrival = Arrival::direct(client, local);
-            story(house, Came { listener, arrival, stream, since }, admitted).await;
+            story(house, Came { listener, arrival, stream, since }, cleared).await;
         }
         Err(error) => debug!(peer = %client, %error, "connection.gone"),
     }
 }
 
 /// One connection, whatever happens to it.
-async fn story(house: Arc<House>, came: Came, admitted: Admitted) {
+async fn story(house: Arc<House>, came: Came, cleared: Cleared) {
     let Came { listener, arrival, stream, since } = came;
     let classes = house.handles.networks.classes_of(arrival.peer.ip());
     let place = (listener, house.handles.hosts.at(arrival.local.ip()));
     let entry = house.registry().enter(arrival, place, classes, since);
-    let closing = Closing::new(house, entry, admitted);
+    entry.waits_for_pool(cleared.waited);
+    let closing = Closing::new(house, entry, cleared.admitted);
     let mut driver = Driver::new(closing, Control::Clear(stream));
     let outcome = meet_admitted(&mut driver).await;
     driver.close(outcome);

@@ -49,6 +49,8 @@ pub(super) struct Entry {
     pub(super) bytes_in: AtomicU64,
     pub(super) bytes_out: AtomicU64,
     who: Mutex<Who>,
+    /// Microseconds that the session has waited for the pool.
+    waited: AtomicU32,
     order: Mutex<Option<Order>>,
     pub(super) changed: Notify,
 }
@@ -149,6 +151,7 @@ impl Registry {
             bytes_in: AtomicU64::new(0),
             bytes_out: AtomicU64::new(0),
             who: Mutex::default(),
+            waited: AtomicU32::new(0),
             order: Mutex::new(None),
             changed: Notify::new(),
         })
@@ -278,6 +281,16 @@ impl Entry {
     /// Whether this is a session that may be spared by a ban of its address: its user is in.
     fn is_spared_by(&self, subject: &Subject) -> bool {
         matches!(subject, Subject::Host(_) | Subject::Network(_) | Subject::Class(_)) && self.who.lock().logged_in
+    }
+
+    /// How long the session has waited for what the pool knows of it.
+    pub(super) fn waited_for_pool(&self) -> Duration {
+        Duration::from_micros(self.waited.load(Ordering::Relaxed).into())
+    }
+
+    pub(super) fn waits_for_pool(&self, span: Duration) {
+        let sum = (self.waited_for_pool() + span).as_micros();
+        self.waited.store(u32::try_from(sum).unwrap_or(u32::MAX), Ordering::Relaxed);
     }
 
     /// Pauses, and no longer once somebody outside wants something of the session.
