@@ -14,6 +14,7 @@ use crate::auth::UserName;
 use crate::config::Mistake;
 use crate::events::Custom;
 use crate::gate::Gate;
+use crate::ledger::forgotten;
 use crate::ledger::keeper::Which;
 use crate::ledger::{Ban, BanId, BanWriter, Reach, Subject};
 use crate::moment::Moment;
@@ -108,6 +109,17 @@ impl Desk {
                 let told = self.raise(&name, host, user.as_deref(), &data).await;
                 audit(&caller, "event-raise", &name, if told.is_good() { Ok("told") } else { Err(told.why()) });
                 told
+            }
+            Request::ClusterForget { node, site } => {
+                if !forgotten::is_name(&node) || !site.as_deref().is_none_or(forgotten::is_name) {
+                    return Told::Reply(Reply::usage(
+                        "names of nodes and sites have 1 to 256 bytes and no control characters",
+                    ));
+                }
+                let gone = self.bans.forget_node(&node, site.as_deref(), &caller.name, now).await;
+                let came = format!("{} bans ended", gone.ended);
+                audit(&caller, "cluster-forget", &format!("{} of site {}", gone.node, gone.site), Ok(&came));
+                Reply::done(&gone)
             }
             Request::TlsSessionsInfo {} => Reply::done(&self.sessions.info(now)),
             Request::TlsSessionsClear {} => {

@@ -72,6 +72,14 @@ pub enum Request {
         #[serde(default)]
         data: serde_json::Value,
     },
+    /// End every ban that a node made until now, everywhere: the [`crate::ledger::ForgottenNode`].
+    ClusterForget {
+        /// Its name.
+        node: String,
+        /// Its site; `None`: the server's own.
+        #[serde(default)]
+        site: Option<String>,
+    },
     /// How TLS sessions are resumed: [`crate::tls::SessionsInfo`].
     TlsSessionsInfo {},
     /// Refuse every TLS session that was issued so far: [`crate::tls::ClearedSessions`].

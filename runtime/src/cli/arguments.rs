@@ -68,7 +68,7 @@ pub enum Command {
     /// Look at policies, and reload those of a running server
     #[command(subcommand)]
     Policy(PolicyCommand),
-    /// The key that the nodes of a cluster share
+    /// The key that the nodes of a cluster share, and what one of them did
     #[command(subcommand)]
     Cluster(ClusterCommand),
     /// TLS of a running server
@@ -338,6 +338,19 @@ pub enum ClusterCommand {
         /// Only one more `seal` line, to be added to a key file: see the comments there
         #[arg(long)]
         seal: bool,
+    },
+    /// End every ban that a node made until now, here and on every node of the pool, for good
+    ///
+    /// What it bans afterwards counts again. If its key was stolen, make a new cluster key first and give it to the
+    /// other nodes: whoever holds the key can write under any node's name.
+    Forget {
+        /// Name of the node, as `bans explain` shows it
+        node: String,
+        /// Its site [default: that of the server that is asked]
+        #[arg(long)]
+        site: Option<String>,
+        #[command(flatten)]
+        reach: Reach,
     },
 }
 

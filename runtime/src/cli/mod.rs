@@ -104,6 +104,7 @@ fn carry_out(arguments: Arguments) -> Result<Answer, Complaint> {
         Command::Policy(PolicyCommand::Replay(wanted)) => replay::run(&wanted, json),
         Command::Policy(PolicyCommand::Check { file, settings }) => policy::check(&file, settings.as_deref(), json),
         Command::Cluster(ClusterCommand::Keygen { out, seal }) => cluster::keygen(out.as_deref(), seal),
+        Command::Cluster(ClusterCommand::Forget { node, site, reach }) => cluster::forget(&reach, node, site, json),
         Command::Tls { command: TlsCommand::Sessions(wanted), reach } => match wanted {
             SessionsCommand::Info => tls::info(&reach, json),
             SessionsCommand::Clear => tls::clear(&reach, json),

@@ -37,6 +37,9 @@ pub fn run(reach: &Reach, json: bool) -> Result<Answer, Complaint> {
             status.bans.over_quota
         ));
     }
+    if status.bans.forgotten > 0 {
+        bans.push_str(&format!(", nodes forgotten: {}", status.bans.forgotten));
+    }
     line("bans", bans);
     let degraded = if status.store.degraded { ", DEGRADED: counters are this node's alone" } else { "" };
     line("store", format!("{}{degraded}", status.store.engine));

@@ -6,6 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::again::RECENT;
 use super::feed::{FIRST, LAST, Place, beginning};
+use super::forget;
+use super::forgotten::Forgotten;
 use super::keeper::Ledger;
 use super::outside::within;
 use super::record::{Record, fitting};
@@ -34,6 +36,9 @@ pub(super) struct Header {
     /// The entry, gone from its place, that this one stands for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) instead: Option<Missing>,
+    /// Nodes whose bans count no more, by the clocks of those who said so.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) forgotten: Vec<Forgotten>,
 }
 
 /// The head of a journal, and a number in it.
@@ -44,6 +49,7 @@ pub(super) type Missing = (String, u64);
 struct Beside {
     missing: Vec<Missing>,
     instead: Option<Missing>,
+    forgotten: Vec<Forgotten>,
 }
 
 /// Tells all nodes of a record, perhaps instead of an entry that is gone; where.
@@ -70,10 +76,18 @@ fn name(ledger: &Ledger, place: Place) -> Missing {
     (ledger.sync.streams.heads()[place.stream].as_str().to_owned(), place.number)
 }
 
-/// Tells all nodes that this one is there, and what its clock says; false if nobody could be told.
-pub(super) async fn greet(ledger: &Ledger, every: std::time::Duration, now: Moment) -> bool {
+/// Tells the nodes of all sites that a node was forgotten. It stands for as long as the store has room.
+pub(super) async fn forgotten(ledger: &Ledger, forgotten: Vec<Forgotten>) -> Result<(), StoreError> {
+    let beside = Beside { forgotten, ..Beside::default() };
+    append(ledger, Kind::Live, Reach::Everywhere, (beside, b""), None).await.map(drop)
+}
+
+/// Tells all nodes that this one is there, what its clock says, and which nodes are forgotten; false if nobody could be
+/// told. `reach`: the nodes of this site, or of all.
+pub(super) async fn greet(ledger: &Ledger, reach: Reach, every: std::time::Duration, now: Moment) -> bool {
     let end = now.plus(every * PRESENCE_KEPT);
-    let told = append(ledger, Kind::Live, Reach::Site, (Beside::default(), b""), Some(end)).await;
+    let beside = Beside { forgotten: forget::for_greeting(ledger), ..Beside::default() };
+    let told = append(ledger, Kind::Live, reach, (beside, b""), Some(end)).await;
     if let Err(error) = &told {
         tracing::debug!(%error, "ledger.not-present");
     }
@@ -115,8 +129,8 @@ async fn append(
     let streams = ledger.sync.streams.of(kind, reach);
     let (first, count) = (streams.start, streams.len());
     let turn = ledger.sync.turn.fetch_add(1, Ordering::Relaxed);
-    let Beside { missing, instead } = beside;
-    let header = Header { sent: now, node: ledger.rules.node().to_owned(), missing, instead };
+    let Beside { missing, instead, forgotten } = beside;
+    let header = Header { sent: now, node: ledger.rules.node().to_owned(), missing, instead, forgotten };
     let mut entry = serde_json::to_vec(&header).expect("a header has only names and numbers for keys");
     entry.push(b'\n');
     entry.extend_from_slice(lines);

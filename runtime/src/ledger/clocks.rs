@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use foldhash::quality::RandomState;
 
+use super::forgotten::Forgotten;
 use super::record::Record;
 use crate::moment::Moment;
 
@@ -85,11 +86,8 @@ impl Clocks {
     /// A record with its moments by our clock; or as it is, saying by whose, while we do not know that clock.
     pub fn ours(&self, record: Record) -> Record {
         let owner = record.clock().unwrap_or(record.node());
-        if owner == &*self.own {
-            return shifted(record, 0, None);
-        }
-        match self.nodes.get(owner) {
-            Some(clock) => shifted(record, clock.ahead, None),
+        match self.ahead_of(owner) {
+            Some(ahead) => shifted(record, ahead, None),
             None => {
                 let owner = Some(owner.into());
                 shifted(record, 0, owner)
@@ -107,6 +105,36 @@ impl Clocks {
             None => shifted(record, 0, Some(self.own.clone())),
         }
     }
+
+    /// A word that forgets a node, by our clock; or as it is, saying by whose.
+    pub fn forgotten_ours(&self, word: Forgotten) -> Forgotten {
+        let owner = word.clock.as_deref().unwrap_or(&word.from);
+        match self.ahead_of(owner) {
+            Some(ahead) => Forgotten { at: shift(word.at, ahead), clock: None, ..word },
+            None => Forgotten { clock: Some(owner.into()), ..word },
+        }
+    }
+
+    /// The same as others expect it: by the clock of whoever said it first, or saying by whose.
+    pub fn forgotten_theirs(&self, word: Forgotten) -> Forgotten {
+        if word.clock.is_some() {
+            return word;
+        }
+        match self.ahead_of(&word.from) {
+            Some(ahead) => Forgotten { at: shift(word.at, -ahead), ..word },
+            None => Forgotten { clock: Some(self.own.clone()), ..word },
+        }
+    }
+
+    /// Milliseconds to add to a node's moments to get ours, if its clock is known.
+    fn ahead_of(&self, node: &str) -> Option<i64> {
+        if node == &*self.own { Some(0) } else { self.nodes.get(node).map(|clock| clock.ahead) }
+    }
+}
+
+/// A moment so many milliseconds later.
+fn shift(moment: Moment, ahead: i64) -> Moment {
+    Moment::from_millis(moment.millis().saturating_add_signed(ahead))
 }
 
 /// A record whose moments are so many milliseconds later, and by this clock.
@@ -114,7 +142,7 @@ fn shifted(record: Record, ahead: i64, clock: Option<Box<str>>) -> Record {
     if ahead == 0 && record.clock() == clock.as_deref() {
         return record;
     }
-    let shift = |moment: Moment| Moment::from_millis(moment.millis().saturating_add_signed(ahead));
+    let shift = |moment: Moment| shift(moment, ahead);
     match record {
         Record::Ban(ban) => {
             let mut ban = Arc::unwrap_or_clone(ban);
@@ -169,6 +197,24 @@ mod tests {
         clocks.heard("a", Moment::from_millis(u64::MAX), NOW, true);
         clocks.heard("a", Moment::from_millis(0), NOW, true);
         let _ = clocks.ours(made);
+    }
+
+    #[test]
+    fn s_75_the_word_that_forgets_a_node_goes_from_clock_to_clock_as_it_was_said() {
+        let mut clocks = clocks();
+        let theirs = Moment::from_millis(NOW.millis() - 600_000);
+        let said = crate::ledger::fixtures::forgotten("bad", theirs);
+        let unsure = clocks.forgotten_ours(said.clone());
+        assert_eq!((unsure.clock.as_deref(), unsure.at), (Some("b"), theirs), "nobody knows the clock of b yet");
+        assert_eq!(clocks.forgotten_theirs(unsure.clone()), unsure, "and that is told");
+        clocks.heard("b", theirs, NOW, true);
+        let ours = clocks.forgotten_ours(unsure);
+        assert_eq!((ours.clock.as_deref(), ours.at), (None, NOW));
+        assert_eq!(clocks.forgotten_theirs(ours), said);
+        let by_ours = Forgotten { from: "gone".into(), ..crate::ledger::fixtures::forgotten("bad", NOW) };
+        assert_eq!(clocks.forgotten_theirs(by_ours).clock.as_deref(), Some("me"));
+        let own = Forgotten { from: "me".into(), ..crate::ledger::fixtures::forgotten("bad", NOW) };
+        assert_eq!((clocks.forgotten_theirs(own.clone()), clocks.forgotten_ours(own.clone())), (own.clone(), own));
     }
 
     #[test]

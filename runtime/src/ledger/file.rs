@@ -11,10 +11,9 @@ use parking_lot::RwLock;
 use tokio::sync::{mpsc, oneshot};
 
 use super::disk::{Disk, Folder};
-use super::journal::{self, Reading};
+use super::journal::{self, Line, Reading};
 use super::load;
 use super::outside::Outside;
-use super::record::Record;
 use super::table::Table;
 use super::writer::{Job, NAME, State, Unsaved, Writer};
 use crate::config::settings::Fsync;
@@ -153,7 +152,7 @@ impl Journal {
     }
 
     /// Hands a record to the writer at once, whether or not anybody awaits the answer.
-    pub fn append(&self, record: &Record) -> Saving {
+    pub fn append(&self, record: impl Into<Line>) -> Saving {
         let (done, answer) = oneshot::channel();
         match self.jobs.try_send(Job::Append(journal::line(record), Some(done))) {
             Ok(()) => Saving(Some(answer)),
@@ -162,6 +161,11 @@ impl Journal {
                 Saving(None)
             }
         }
+    }
+
+    /// Asks for a new file, without what no longer counts. A full queue is no loss: it is but larger for a while.
+    pub fn rewrite(&self) {
+        drop(self.jobs.try_send(Job::Rewrite));
     }
 
     /// Whether something in force is not on disk.

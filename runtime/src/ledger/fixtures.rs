@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use super::forgotten::Forgotten;
 use super::{Ban, BanId, By, Reach, Subject};
 use crate::config::Settings;
 use crate::moment::Moment;
@@ -27,6 +28,12 @@ pub fn ban(subject: &str, created: Moment, seconds: Option<u64>) -> Arc<Ban> {
         evidence: Vec::new(),
         course: None,
     })
+}
+
+/// A word that forgets a node of the bans above, with an id of its own.
+pub fn forgotten(node: &str, at: Moment) -> Forgotten {
+    let id = ban("user:x", at, None).id;
+    Forgotten { id, node: node.into(), site: "s".into(), at, by: "root".into(), from: "b".into(), clock: None }
 }
 
 /// Settings that the defaults and some lines of TOML make.

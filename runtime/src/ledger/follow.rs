@@ -10,6 +10,7 @@ use super::again::Why;
 use super::announce::{self, Header, Missing};
 use super::clocks::Clocks;
 use super::feed::{Bounds, Entry, Feed, Head, Place};
+use super::forget;
 use super::keeper::Ledger;
 use super::pool;
 use super::record::read_all;
@@ -110,8 +111,15 @@ pub(super) async fn round(ledger: &Ledger, now: Moment) -> bool {
         ledger.again.begin(ledger, why, now);
         *sync.greeted.lock() = None;
     }
-    if sync.is_greeting_due(now) && !announce::greet(ledger, sync.presence, now).await {
-        *sync.greeted.lock() = None;
+    if sync.is_greeting_due(now) {
+        if !announce::greet(ledger, Reach::Site, sync.presence, now).await {
+            *sync.greeted.lock() = None;
+        }
+        // Other sites hear which nodes are forgotten from one or two nodes of this one, drawn by chance.
+        let forgets = ledger.table.read().forgotten_len() > 0;
+        if forgets && ledger.random_id().share() * sync.peers(now) as f64 <= 1.0 {
+            announce::greet(ledger, Reach::Everywhere, sync.presence, now).await;
+        }
     }
     let (mut answered, mut misjudged) = (false, false);
     for some in wanted.chunks(KEYS_AT_ONCE) {
@@ -124,6 +132,7 @@ pub(super) async fn round(ledger: &Ledger, now: Moment) -> bool {
         sync.feed.lock().rewind();
         *sync.greeted.lock() = None;
     }
+    forget::round(ledger, now).await;
     ask_for_gaps(ledger, now).await;
     let feed = sync.feed.lock();
     if watched > sync.streams.live().end && feed.is_read(sync.streams.archives()) {
@@ -180,6 +189,7 @@ fn hear(ledger: &Ledger, header: &Header, now: Moment, fresh: bool) -> bool {
         for record in unsure {
             pool::take(ledger, record, now);
         }
+        return forget::put_right(ledger, &header.node, now) || misjudged;
     }
     misjudged
 }
@@ -239,9 +249,12 @@ fn take(ledger: &Ledger, entry: &[u8], fresh: bool, now: Moment) -> bool {
     let others = header.node != ledger.rules.node();
     let misjudged = others && hear(ledger, &header, now, fresh);
     hear_of_gaps(ledger, &header);
+    let mut put_right = false;
+    for word in header.forgotten.into_iter().take(forget::TOLD_AT_ONCE) {
+        put_right |= forget::hear(ledger, word, now);
+    }
     let (records, strange) = read_all(lines);
     ledger.strange.fetch_add(strange as u64, Ordering::Relaxed);
-    let mut put_right = false;
     for record in records {
         put_right |= pool::take(ledger, record, now);
     }

@@ -5,6 +5,8 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use super::clocks::Clocks;
+use super::forgotten::Forgotten;
+use super::journal::Line;
 use super::proftpd::{self, Form, Writer};
 use super::record::{self, Merge, Record};
 use super::table::Table;
@@ -15,11 +17,11 @@ use crate::moment::Moment;
 const NOW: Moment = Moment::from_millis(1_700_000_000_000);
 const VALUE_BYTES: usize = 4096;
 
-fn file_of(records: &[Record]) -> Vec<u8> {
-    records.iter().flat_map(journal::line).collect()
+fn file_of(lines: &[Line]) -> Vec<u8> {
+    lines.iter().flat_map(journal::line).collect()
 }
 
-fn read_file(bytes: &[u8]) -> Vec<Record> {
+fn read_file(bytes: &[u8]) -> Vec<Line> {
     let mut records = Vec::new();
     let reading = journal::read(bytes, |record| records.push(record));
     assert_eq!(reading.good_bytes + reading.torn_bytes, bytes.len() as u64);
@@ -27,18 +29,22 @@ fn read_file(bytes: &[u8]) -> Vec<Record> {
     records
 }
 
-/// The ledger's file, values of the store and lines of an export: records that are read are written and read
-/// again as the same; a value never outgrows its bound, and taking a record in twice changes nothing; the table
+/// The ledger's file, values of the store, lines of an export and words that forget nodes: what is read is written and
+/// read again as the same; nothing of a forgotten node stays; a value never outgrows its bound, and taking a record in twice changes nothing; the table
 /// keeps its bound.
 pub fn records(bytes: &[u8]) {
     let mut choices = Choices::new(bytes);
     let as_file = choices.flag();
     let bytes = choices.rest();
     // As a file; or each line with the sum that it should have.
-    let mut found = if as_file { read_file(bytes) } else { record::read_all(bytes).0 };
+    let mut found: Vec<Line> =
+        if as_file { read_file(bytes) } else { record::read_all(bytes).0.into_iter().map(Line::from).collect() };
     for line in bytes.split(|byte| *byte == b'\n') {
         if let Ok(ban) = serde_json::from_slice::<Ban>(line) {
-            found.push(Record::Ban(ban.into()));
+            found.push(Record::Ban(ban.into()).into());
+        }
+        if let Ok(word) = serde_json::from_slice::<Forgotten>(line) {
+            found.push(word.into());
         }
     }
     assert_eq!(read_file(&file_of(&found)), found);
@@ -46,7 +52,16 @@ pub fn records(bytes: &[u8]) {
     let mut table = Table::new(4);
     let mut value = Vec::new();
     let clocks = Clocks::new("a", Duration::from_secs(3));
-    for record in &found {
+    for line in &found {
+        let record = match line {
+            Line::Record(record) => record,
+            Line::Forgotten { forgotten } => {
+                table.forget_node(forgotten.clone().not_from_the_future(NOW));
+                table.drop_forgotten(None, usize::MAX, NOW);
+                assert!(table.iter(NOW).chain(table.second()).all(|ban| !table.is_forgotten(ban, NOW)));
+                continue;
+            }
+        };
         if let Merge::Write(merged) = record::merge(&value, record, NOW, VALUE_BYTES, &clocks) {
             assert!(merged.value.len() <= VALUE_BYTES);
             let (kept, strange) = record::read_all(&merged.value);

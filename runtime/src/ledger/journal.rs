@@ -1,7 +1,47 @@
-//! The records of bans as bytes: one a line, `CRC32-in-hex JSON`. A file that was cut or damaged gives
+//! The records of bans as bytes, and the nodes that are forgotten: one a line, `CRC32-in-hex JSON`. A file that was cut or damaged gives
 //! back every record that is whole.
 
+use serde::{Deserialize, Serialize};
+
+use super::forgotten::Forgotten;
 use super::record::Record;
+
+/// What a line says. As JSON: `{"ban":{..}}`, `{"lift":{..}}` or `{"forgotten":{..}}`.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum Line {
+    /// A ban, or its lift.
+    Record(Record),
+    /// What a node made until then counts no more.
+    Forgotten {
+        /// Which, and when.
+        forgotten: Forgotten,
+    },
+}
+
+impl From<Record> for Line {
+    fn from(record: Record) -> Line {
+        Line::Record(record)
+    }
+}
+
+impl From<&Record> for Line {
+    fn from(record: &Record) -> Line {
+        Line::Record(record.clone())
+    }
+}
+
+impl From<Forgotten> for Line {
+    fn from(forgotten: Forgotten) -> Line {
+        Line::Forgotten { forgotten }
+    }
+}
+
+impl From<&Line> for Line {
+    fn from(line: &Line) -> Line {
+        line.clone()
+    }
+}
 
 const SUM_BYTES: usize = 8;
 
@@ -33,9 +73,9 @@ impl Reading {
     }
 }
 
-/// The record's line.
-pub fn line(record: &Record) -> Vec<u8> {
-    let json = serde_json::to_vec(record).expect("a record has only names and numbers for keys");
+/// As a line of the file.
+pub fn line(line: impl Into<Line>) -> Vec<u8> {
+    let json = serde_json::to_vec(&line.into()).expect("a record has only names and numbers for keys");
     let mut line = Vec::with_capacity(SUM_BYTES + 1 + json.len() + 1);
     line.extend_from_slice(format!("{:08x} ", crc32fast::hash(&json)).as_bytes());
     line.extend(json);
@@ -43,9 +83,16 @@ pub fn line(record: &Record) -> Vec<u8> {
     line
 }
 
-/// A line without its end as a record; `None` if it is not exactly what was written, or a later version wrote it.
-pub fn parse(line: &[u8]) -> Option<Record> {
-    serde_json::from_slice(whole(line)?).ok()
+/// What a line without its end says; `None` if it is not exactly what was written, or a later version wrote it.
+pub fn parse(line: &[u8]) -> Option<Line> {
+    #[derive(Deserialize)]
+    struct Other {
+        forgotten: Forgotten,
+    }
+    let json = whole(line)?;
+    // A million of the one kind for each of the other.
+    let record = serde_json::from_slice(json).map(Line::Record);
+    record.or_else(|_| serde_json::from_slice(json).map(|Other { forgotten }| Line::Forgotten { forgotten })).ok()
 }
 
 /// The JSON of a line that is exactly what was written.
@@ -69,7 +116,7 @@ pub fn later(bytes: &[u8]) -> Vec<u8> {
 }
 
 /// Reads the records of a file or a piece of one, in the order in which they were written.
-pub fn read(bytes: &[u8], mut each: impl FnMut(Record)) -> Reading {
+pub fn read(bytes: &[u8], mut each: impl FnMut(Line)) -> Reading {
     let mut reading = Reading::default();
     for line in bytes.split_inclusive(|byte| *byte == b'\n') {
         let Some(whole) = line.strip_suffix(b"\n") else {
@@ -96,22 +143,23 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::ledger::fixtures::ban;
+    use crate::ledger::fixtures::{ban, forgotten};
     use crate::ledger::record::Lift;
     use crate::ledger::{Ban, Subject};
     use crate::moment::Moment;
 
     const NOW: Moment = Moment::from_millis(1_000_000);
 
-    fn three() -> Vec<Record> {
+    fn four() -> Vec<Line> {
         let first = ban("host:192.0.2.1", NOW, Some(60));
         let lift = Lift::of(&first, NOW, "root", "a");
         // Of another version, which may have let line ends pass.
         let strange = Ban { subject: Subject::User("e\nve".into()), ..Ban::clone(&ban("user:eve", NOW, None)) };
-        vec![Record::Ban(first), Record::Ban(Arc::new(strange)), Record::Lift(Arc::new(lift))]
+        let records = [Record::Ban(first), Record::Ban(Arc::new(strange)), Record::Lift(Arc::new(lift))];
+        records.into_iter().map(Line::from).chain([forgotten("a", NOW).into()]).collect()
     }
 
-    fn read_back(bytes: &[u8]) -> (Vec<Record>, Reading) {
+    fn read_back(bytes: &[u8]) -> (Vec<Line>, Reading) {
         let mut records = Vec::new();
         let reading = read(bytes, |record| records.push(record));
         (records, reading)
@@ -119,7 +167,7 @@ mod tests {
 
     #[test]
     fn f_15_a_file_cut_at_any_byte_gives_back_its_whole_records() {
-        let records = three();
+        let records = four();
         let lines: Vec<_> = records.iter().map(line).collect();
         let whole = lines.concat();
         for cut in 0..=whole.len() {
@@ -138,10 +186,29 @@ mod tests {
         }
     }
 
+    #[test]
+    fn s_75_s_76_an_older_version_keeps_the_word_that_forgets_a_node_as_one_of_a_later_one() {
+        let word = line(forgotten("node-1", NOW));
+        let text = String::from_utf8(word.clone()).expect("JSON");
+        assert!(text.contains("{\"forgotten\":{"), "{text}");
+        // What that version does with a line that is whole, an object, and neither a ban nor a lift.
+        let json = whole(word.strip_suffix(b"\n").expect("a line")).expect("whole");
+        assert!(serde_json::from_slice::<Record>(json).is_err());
+        let unknown = String::from_utf8(json.to_vec()).expect("JSON").replace("forgotten", "remembered");
+        let unknown = format!("{:08x} {unknown}\n", crc32fast::hash(unknown.as_bytes()));
+        let (found, reading) = read_back(&[word.as_slice(), unknown.as_bytes()].concat());
+        assert_eq!((found, reading.later, reading.damaged), (vec![forgotten_again(&word)], 1, 0));
+        assert_eq!(later(&[word.as_slice(), unknown.as_bytes()].concat()), unknown.as_bytes());
+    }
+
+    fn forgotten_again(line: &[u8]) -> Line {
+        parse(line.strip_suffix(b"\n").expect("a line")).expect("a word")
+    }
+
     proptest! {
         #[test]
         fn f_15_a_flipped_bit_costs_its_own_record_alone(at in 0usize..10_000, bit in 0u8..8) {
-            let records = three();
+            let records = four();
             let lines: Vec<_> = records.iter().map(line).collect();
             let mut bytes = lines.concat();
             let at = at % bytes.len();

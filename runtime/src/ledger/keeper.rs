@@ -3,7 +3,7 @@
 //! Two handles: [`Bans`] asks; [`BanWriter`] acts, and only the executor of verdicts and the admin socket
 //! hold one. A ban is in force in the table first, then on disk, then acknowledged, then published.
 
-mod acts;
+pub(super) mod acts;
 mod asks;
 
 use std::collections::VecDeque;
@@ -19,6 +19,7 @@ use super::ban::{Ban, BanId};
 use super::file::Journal;
 use super::follow::Sync;
 use super::foreign::Foreign;
+use super::forget::{self, ToForget};
 use super::outside::Outside;
 use super::pool;
 use super::record::{Lift, Record};
@@ -27,7 +28,7 @@ use super::table::{Inserted, Table};
 use crate::moment::Moment;
 use crate::store::{Derive, SharedStore};
 
-pub use acts::{Added, Imported, Which};
+pub use acts::{Added, ForgottenNode, Imported, Which};
 pub use asks::Standing;
 
 /// Asks the ledger.
@@ -61,6 +62,7 @@ pub(super) struct Ledger {
     pub(super) unpublished: Mutex<VecDeque<pool::Waiting>>,
     pub(super) sync: Sync,
     pub(super) again: Again,
+    pub(super) to_forget: ToForget,
     pub(super) foreign: Option<Foreign>,
     pub(super) queue: usize,
     pub(super) batch: usize,
@@ -86,7 +88,7 @@ impl Ledger {
         let mut table = self.table.write();
         let ended = table.lift(Arc::clone(&lift), now);
         let next = ended.and_then(|ended| table.exactly(&ended.subject, now).cloned());
-        let saving = self.journal.append(&Record::Lift(lift));
+        let saving = self.journal.append(Record::Lift(lift));
         drop(table);
         if let Some(next) = next {
             self.announce(&next);
@@ -100,7 +102,7 @@ impl Ledger {
         let mut table = self.table.write();
         let done = table.put_right(&ban, now);
         if done {
-            self.journal.append(&Record::Ban(ban)).in_background();
+            self.journal.append(Record::Ban(ban)).in_background();
         }
         done
     }
@@ -109,7 +111,8 @@ impl Ledger {
     pub(super) fn learn(&self, ban: Arc<Ban>, now: Moment) -> Learnt {
         let ban = self.rules.as_it_counts(ban, now);
         if self.put_right(&ban, now) {
-            return if ban.in_force(now) { Learnt::InForce(ban) } else { Learnt::Useless };
+            let counts = ban.in_force(now) && !forget::is_void_ban(self, &ban, now);
+            return if counts { Learnt::InForce(ban) } else { Learnt::Useless };
         }
         let mut table = self.table.write();
         if let Some(known) = table.get(ban.id).filter(|known| known.in_force(now)) {
@@ -126,7 +129,7 @@ impl Ledger {
             Inserted::Added | Inserted::Replaced(_) => {}
             Inserted::Kept(known) => return Learnt::InForce(known),
             Inserted::Second(known) => {
-                self.journal.append(&Record::Ban(ban)).in_background();
+                self.journal.append(Record::Ban(ban)).in_background();
                 return Learnt::InForce(known);
             }
             Inserted::Lifted(lift) => return Learnt::Lifted(lift),
@@ -139,9 +142,9 @@ impl Ledger {
                 tracing::warn!(id = %ban.id, node = %ban.node.escape_debug(), ban_of = %other.subject.to_string().escape_debug(), "ledger.id-taken");
                 return Learnt::Useless;
             }
-            Inserted::Ended => return Learnt::Useless,
+            Inserted::Ended | Inserted::Forgotten => return Learnt::Useless,
         }
-        self.journal.append(&Record::Ban(Arc::clone(&ban))).in_background();
+        self.journal.append(Record::Ban(Arc::clone(&ban))).in_background();
         drop(table);
         self.learnt.fetch_add(1, Ordering::Relaxed);
         tracing::info!(
@@ -164,7 +167,7 @@ impl Ledger {
                 site = %ban.site.escape_debug(),
                 held,
                 "ledger.over-quota: so many bans of this node are in force, as `bans.table-per-node` allows; more of it \
-                 count only where it made them"
+                 count only where it made them. If it should not have so many: `portcullis cluster forget`"
             );
         }
     }
@@ -177,12 +180,12 @@ impl Ledger {
         let held = {
             let mut table = self.table.write();
             table.sweep(now, self.batch);
-            table.len() + table.lifts().len()
+            table.len() + table.lifts().len() + table.forgotten_len()
         };
         self.journal.tidy(held, self.batch);
     }
 
-    fn announce(&self, ban: &Arc<Ban>) {
+    pub(super) fn announce(&self, ban: &Arc<Ban>) {
         // Nobody may be listening.
         drop(self.news.send(Arc::clone(ban)));
     }

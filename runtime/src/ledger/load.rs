@@ -5,8 +5,7 @@ use std::collections::VecDeque;
 use std::io::{self, Read};
 use std::thread::{self, Builder};
 
-use super::journal::{self, Reading};
-use super::record::Record;
+use super::journal::{self, Line, Reading};
 
 /// Bytes that one thread parses at a time: far more than a thread costs to start, far less than memory.
 const PIECE: usize = 1024 * 1024;
@@ -15,7 +14,7 @@ const PIECE: usize = 1024 * 1024;
 ///
 /// # Errors
 /// Those of `input`, and of starting threads.
-pub(super) fn read(input: impl Read, each: &mut dyn FnMut(Record)) -> io::Result<Reading> {
+pub(super) fn read(input: impl Read, each: &mut dyn FnMut(Line)) -> io::Result<Reading> {
     let mut pieces = Pieces { input, rest: Vec::new(), ended: false };
     let at_once = thread::available_parallelism().map_or(1, usize::from);
     let mut whole = Reading::default();
@@ -72,6 +71,7 @@ fn last_line_end(bytes: &[u8]) -> Option<usize> {
 mod tests {
     use super::*;
     use crate::ledger::fixtures::ban;
+    use crate::ledger::record::Record;
     use crate::moment::Moment;
 
     /// Gives a few bytes at a time.
@@ -86,7 +86,7 @@ mod tests {
         }
     }
 
-    fn read_all(bytes: &[u8]) -> (Vec<Record>, Reading) {
+    fn read_all(bytes: &[u8]) -> (Vec<Line>, Reading) {
         let mut records = Vec::new();
         let reading = read(Drip(bytes), &mut |record| records.push(record)).expect("memory");
         (records, reading)

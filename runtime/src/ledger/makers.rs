@@ -26,6 +26,10 @@ impl<T> PerNode<T> {
         self.0.entry(site.into()).or_default().insert(node.into(), value);
     }
 
+    pub(super) fn values(&self) -> impl Iterator<Item = &T> {
+        self.0.values().flat_map(Map::values)
+    }
+
     pub(super) fn remove(&mut self, site: &str, node: &str) {
         if let Some(nodes) = self.0.get_mut(site) {
             nodes.remove(node);

@@ -2,8 +2,8 @@
 //!
 //! Trust: bans come from the executor and the admin socket, already clamped; records from disk and the
 //! store are checked here. Must not know: FTP, TLS, Wasm. All but `keeper`, `rounds.rs`, `file.rs`, `load.rs`,
-//! `disk.rs` and `writer.rs` (the disk), `pool.rs`, `announce.rs`, `follow.rs`, `again.rs` and `foreign.rs` (the
-//! store) is free of I/O; time and chance come from `outside.rs`.
+//! `disk.rs` and `writer.rs` (the disk), `pool.rs`, `announce.rs`, `follow.rs`, `again.rs`, `forget.rs` and
+//! `foreign.rs` (the store) is free of I/O; time and chance come from `outside.rs`.
 
 mod again;
 mod announce;
@@ -17,6 +17,8 @@ pub mod filter;
 pub mod fixtures;
 mod follow;
 mod foreign;
+mod forget;
+pub mod forgotten;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzz;
 pub mod journal;
@@ -41,7 +43,7 @@ mod writer;
 pub use ban::{Access, Ban, BanId, By, Clamped, Course, Evidence, Grounds};
 pub use file::LedgerError;
 pub use filter::{Filter, Page};
-pub use keeper::{Added, BanWriter, Bans, Imported, Standing, Which};
+pub use keeper::{Added, BanWriter, Bans, ForgottenNode, Imported, Standing, Which};
 pub use pool::Whom;
 pub use rounds::{Assembled, assemble, open};
 pub use rules::NotImposed;

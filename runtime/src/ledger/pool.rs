@@ -13,6 +13,7 @@ use super::announce;
 use super::ban::Ban;
 use super::feed::Place;
 use super::foreign;
+use super::forget;
 use super::keeper::{Learnt, Ledger};
 use super::outside::within;
 use super::record::{Merge, Record, merge, read_all};
@@ -221,6 +222,7 @@ fn counts(ledger: &Ledger, record: &Record, now: Moment) -> bool {
         Record::Lift(lift) => &lift.site,
     };
     record.matters(now)
+        && !forget::is_void(ledger, record, now)
         && ledger.rules.reached_by(record.reach(), site)
         && ledger.rules.permit(record.subject()).is_ok()
 }
@@ -330,7 +332,8 @@ pub(super) async fn publish_waiting(ledger: &Ledger, span: Duration) {
             return;
         }
         let Some(mut waiting) = ledger.unpublished.lock().pop_front() else { return };
-        if !waiting.record.matters(ledger.outside.now()) {
+        let now = ledger.outside.now();
+        if !waiting.record.matters(now) || forget::is_void(ledger, &waiting.record, now) {
             continue;
         }
         match publish(ledger, &mut waiting).await {

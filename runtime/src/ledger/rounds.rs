@@ -14,6 +14,7 @@ use super::disk::Disk;
 use super::file::{Journal, LedgerError};
 use super::follow::{self, Sync};
 use super::foreign::Foreign;
+use super::forget::ToForget;
 use super::keeper::{BanWriter, Bans, Ledger};
 use super::outside::{Outside, System};
 use super::pool;
@@ -111,6 +112,7 @@ fn put_together(
         unpublished: Mutex::default(),
         sync,
         again: Again::default(),
+        to_forget: ToForget::default(),
         foreign: Foreign::of(settings),
         queue: bans.queue,
         batch: bans.upkeep_batch,

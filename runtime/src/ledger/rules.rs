@@ -36,6 +36,9 @@ pub enum NotImposed {
     /// No room.
     #[error("the table of bans is full at {0}: raise `bans.table`")]
     Full(usize),
+    /// Its node was forgotten.
+    #[error("the bans that {0} made until then were forgotten, with `portcullis cluster forget`: this is one of them")]
+    Forgotten(String),
     /// The ban of this subject has its id: ids are chance, so it was copied.
     #[error("its id is that of the ban of {0}: an id is never made twice, so the line was edited; leave it out")]
     IdTaken(Subject),

@@ -5,11 +5,17 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::ban::{Ban, BanId};
+use super::forgotten::Forgettings;
+use super::journal::Line;
 use super::makers::Counts;
 use super::places::{Map, Places};
 use super::record::{Lift, Record};
 use super::subject::Subject;
 use crate::moment::Moment;
+
+mod forgetting;
+
+pub use forgetting::Dropped;
 
 /// All bans, found by whom they name. At most `max` bans; a new one is refused when it is full, and no ban
 /// in force ever gives way.
@@ -25,6 +31,7 @@ pub struct Table {
     /// Bans that are here by another node's clock.
     unsure: Map<Box<str>, BTreeSet<BanId>>,
     made: Counts,
+    forgotten: Forgettings,
     len: usize,
     max: usize,
     /// While it is filled, `ids` and `ends` are empty: sorting them once is far quicker than a million
@@ -51,6 +58,8 @@ pub enum Inserted {
     IdTaken(Arc<Ban>),
     /// It has ended.
     Ended,
+    /// Its node was forgotten since it was made.
+    Forgotten,
 }
 
 impl Table {
@@ -65,6 +74,7 @@ impl Table {
             second: Map::default(),
             unsure: Map::default(),
             made: Counts::default(),
+            forgotten: Forgettings::default(),
             len: 0,
             max,
             filling: false,
@@ -78,18 +88,19 @@ impl Table {
     pub fn fill<E>(
         &mut self,
         now: Moment,
-        feed: impl FnOnce(&mut dyn FnMut(Record)) -> Result<(), E>,
+        feed: impl FnOnce(&mut dyn FnMut(Line)) -> Result<(), E>,
     ) -> Result<usize, E> {
         (self.filling, self.ids, self.ends) = (true, BTreeMap::new(), BTreeSet::new());
         let mut left_out = 0;
-        let fed = feed(&mut |record| match record {
-            Record::Ban(ban) => {
+        let fed = feed(&mut |line| match line {
+            Line::Record(Record::Ban(ban)) => {
                 let ban = ban.after_restart(now);
                 if !self.put_right(&ban, now) {
                     left_out += usize::from(self.insert(ban, now) == Inserted::Full);
                 }
             }
-            Record::Lift(lift) => drop(self.lift(lift, now)),
+            Line::Record(Record::Lift(lift)) => drop(self.lift(lift, now)),
+            Line::Forgotten { forgotten } => drop(self.forget_node(forgotten.not_from_the_future(now))),
         });
         self.filling = false;
         self.ids = self.places.iter().map(|ban| (ban.id, Arc::clone(ban))).collect();
@@ -97,6 +108,9 @@ impl Table {
             self.drop_shared_ids();
         }
         self.ends = self.places.iter().filter_map(|ban| Some((ban.held_until()?, ban.id))).collect();
+        if self.forgotten.len() > 0 {
+            self.drop_forgotten(None, usize::MAX, now);
+        }
         fed.map(|()| left_out)
     }
 
@@ -202,11 +216,15 @@ impl Table {
         if !ban.in_force(now) {
             return Inserted::Ended;
         }
+        if self.is_forgotten(&ban, now) {
+            return Inserted::Forgotten;
+        }
+        self.purge(&ban.subject, now);
         if let Some(lift) = self.lifts.get(&ban.subject).filter(|lift| lift.voids(&ban)) {
             return Inserted::Lifted(Arc::clone(lift));
         }
         if let Some(other) = self.ids.get(&ban.id).filter(|other| other.subject != ban.subject).cloned() {
-            if other.in_force(now) {
+            if other.in_force(now) && !self.is_forgotten(&other, now) {
                 return Inserted::IdTaken(other);
             }
             self.forget(&other);
@@ -253,10 +271,13 @@ impl Table {
 
     /// The same ban by our clock, if it is here by another's: true, and it takes that one's place.
     pub fn put_right(&mut self, ban: &Arc<Ban>, now: Moment) -> bool {
+        let counts = ban.in_force(now) && !self.is_forgotten(ban, now);
         if let Some(second) = self.second.get_mut(&ban.subject).filter(|second| second.id == ban.id) {
             let unsure = second.clock.is_some() && ban.clock.is_none();
-            if unsure {
+            if unsure && counts {
                 *second = Arc::clone(ban);
+            } else if unsure {
+                self.second.remove(&ban.subject);
             }
             return unsure;
         }
@@ -268,7 +289,7 @@ impl Table {
         }
         let second = self.second.remove(&ban.subject);
         self.forget(&known);
-        if ban.in_force(now) {
+        if counts {
             self.put(Arc::clone(ban));
         }
         if let Some(second) = second {
@@ -295,11 +316,7 @@ impl Table {
             self.second.remove(&lift.subject);
         }
         if let Some(ban) = &ended {
-            let second = self.second.remove(&lift.subject);
-            self.forget(ban);
-            if let Some(second) = second.filter(|second| second.in_force(now) && !self.ids.contains_key(&second.id)) {
-                self.put(second);
-            }
+            self.end(ban, now);
         }
         let newer = self.lifts.get(&lift.subject).is_none_or(|known| lift.supersedes(known));
         if newer && lift.matters(now) {
@@ -367,6 +384,15 @@ impl Table {
             self.unsure.entry(clock.clone()).or_default().insert(ban.id);
         }
         self.places.put(ban);
+    }
+
+    /// Takes out a ban that is in. The one that is remembered beside it comes into force.
+    fn end(&mut self, ban: &Ban, now: Moment) -> Option<Arc<Ban>> {
+        let second = self.second.remove(&ban.subject);
+        self.forget(ban);
+        let second = second.filter(|second| second.in_force(now) && !self.ids.contains_key(&second.id))?;
+        self.put(Arc::clone(&second));
+        Some(second)
     }
 
     /// Takes out a ban that is in.

@@ -11,7 +11,7 @@ use parking_lot::RwLock;
 use tokio::sync::{mpsc, oneshot};
 
 use super::disk::Disk;
-use super::journal;
+use super::journal::{self, Line};
 use super::outside::Outside;
 use super::record::Record;
 use super::table::Table;
@@ -153,12 +153,13 @@ impl Batch {
 }
 
 /// Everything that a new file must hold.
-fn held(table: &RwLock<Table>, now: Moment) -> Vec<Record> {
+fn held(table: &RwLock<Table>, now: Moment) -> Vec<Line> {
     let table = table.read();
     let lifts = table.lifts().filter(|lift| lift.matters(now)).map(|lift| Record::Lift(Arc::clone(lift)));
     // Those that hold come first: the others are remembered beside them.
     let bans = table.iter(now).chain(table.second().filter(|ban| ban.in_force(now)));
-    lifts.chain(bans.map(|ban| Record::Ban(Arc::clone(ban)))).collect()
+    let records = lifts.chain(bans.map(|ban| Record::Ban(Arc::clone(ban)))).map(Line::Record);
+    table.forgotten().cloned().map(Line::from).chain(records).collect()
 }
 
 #[cfg(test)]

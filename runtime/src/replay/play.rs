@@ -169,7 +169,12 @@ impl Stage {
             Inserted::Added | Inserted::Replaced(_) => {
                 self.report.bans.push(played(&ban, asked_ms, event, self.report.events))
             }
-            Inserted::Kept(_) | Inserted::Second(_) | Inserted::Lifted(_) | Inserted::IdTaken(_) | Inserted::Ended => {}
+            Inserted::Kept(_)
+            | Inserted::Second(_)
+            | Inserted::Lifted(_)
+            | Inserted::IdTaken(_)
+            | Inserted::Ended
+            | Inserted::Forgotten => {}
             Inserted::Full => *self.report.not_imposed.entry("the table of bans is full".to_owned()).or_default() += 1,
         }
     }

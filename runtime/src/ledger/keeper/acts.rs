@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{BanWriter, Bans};
 use crate::ledger::ban::{Ban, BanId, By, Clamped, Grounds};
+use crate::ledger::forget;
 use crate::ledger::pool;
 use crate::ledger::record::{Lift, Record, outlasts};
 use crate::ledger::rules::{Draft, NotImposed, reaches};
@@ -15,8 +16,8 @@ use crate::ledger::table::Inserted;
 use crate::moment::Moment;
 use crate::policy::BanOrder;
 
-/// A ban after a lift is this much younger, so that no node whose clock differs a little voids it.
-const AFTER_LIFT: Duration = Duration::from_secs(5);
+/// A ban after a lift, or after its node was forgotten, is this much younger, so that no node whose clock differs a little voids it.
+pub(in crate::ledger) const AFTER_LIFT: Duration = Duration::from_secs(5);
 
 /// An operator's word that lengthens a ban by less than this is the same word.
 const SAID_AGAIN: Duration = Duration::from_secs(60);
@@ -37,6 +38,21 @@ pub struct Added {
     pub ban: Arc<Ban>,
     /// It was before: it reaches and lasts at least as far as what was asked for.
     pub already: bool,
+}
+
+/// What came of forgetting a node.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ForgottenNode {
+    /// The node.
+    pub node: String,
+    /// Its site.
+    pub site: String,
+    /// What it made until then counts no more, by this node's clock.
+    pub at: Moment,
+    /// Bans that ended here.
+    pub ended: usize,
+    /// Whether the others can hear of it already; `None`: no store is shared.
+    pub told: Option<bool>,
 }
 
 /// What came of a ban that was read from an export.
@@ -101,8 +117,9 @@ impl BanWriter {
                 Inserted::Ended => return Ok(Imported::Ended),
                 Inserted::Full => return Err(NotImposed::Full(ledger.bans_max)),
                 Inserted::IdTaken(other) => return Err(NotImposed::IdTaken(other.subject.clone())),
+                Inserted::Forgotten => return Err(NotImposed::Forgotten(ban.node.clone())),
             }
-            ledger.journal.append(&Record::Ban(Arc::clone(&ban)))
+            ledger.journal.append(Record::Ban(Arc::clone(&ban)))
         };
         tracing::info!(
             subject = %ban.subject.to_string().escape_debug(),
@@ -147,6 +164,15 @@ impl BanWriter {
         bans
     }
 
+    /// Ends every ban that a node made until now, here and on every node of the pool, for good. What it makes
+    /// afterwards counts again. `site`: its site, if not this one's.
+    pub async fn forget_node(&self, node: &str, site: Option<&str>, operator: &str, now: Moment) -> ForgottenNode {
+        let ledger = &self.0;
+        let site = site.unwrap_or(ledger.rules.site());
+        let forget::Done { word, ended, told } = forget::say(ledger, site, node, operator, now).await;
+        ForgottenNode { node: word.node, site: word.site, at: word.at, ended, told }
+    }
+
     /// The asking side.
     pub fn bans(&self) -> Bans {
         Bans(Arc::clone(&self.0))
@@ -164,7 +190,11 @@ impl BanWriter {
         ledger.rules.permit(&draft.subject)?;
         let (ban, saving) = {
             let mut table = ledger.table.write();
+            table.purge(&draft.subject, now);
             let mut created = now;
+            if let Some(until) = table.forgotten_until(ledger.rules.site(), ledger.rules.node()) {
+                created = created.max(until.plus(AFTER_LIFT));
+            }
             if let Some(lift) = table.lift_of(&draft.subject) {
                 created = created.max(lift.at.plus(AFTER_LIFT));
             }
@@ -195,10 +225,12 @@ impl BanWriter {
                     return Err(NotImposed::Full(ledger.bans_max));
                 }
                 Inserted::IdTaken(other) => return Err(NotImposed::IdTaken(other.subject.clone())),
-                Inserted::Lifted(_) | Inserted::Ended => return Err(NotImposed::Empty(ban.subject.clone())),
+                Inserted::Lifted(_) | Inserted::Ended | Inserted::Forgotten => {
+                    return Err(NotImposed::Empty(ban.subject.clone()));
+                }
             }
             // Under the lock, so that the journal has records of one subject in the order of the table.
-            let saving = ledger.journal.append(&Record::Ban(Arc::clone(&ban)));
+            let saving = ledger.journal.append(Record::Ban(Arc::clone(&ban)));
             (ban, saving)
         };
         let (policy, digest) = signature(&ban.by);

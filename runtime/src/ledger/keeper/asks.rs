@@ -41,6 +41,9 @@ pub struct Standing {
     /// Bans that were not taken in, as their node has as many here as it may, since start.
     #[serde(default)]
     pub over_quota: u64,
+    /// Nodes whose bans were forgotten on an operator's word, and are remembered as such.
+    #[serde(default)]
+    pub forgotten: usize,
     /// Other nodes that were heard of of late.
     #[serde(default)]
     pub peers: usize,
@@ -170,6 +173,7 @@ impl Bans {
             strange: self.0.strange.load(Ordering::Relaxed),
             forged: self.0.forged.load(Ordering::Relaxed),
             over_quota: self.0.over_quota.load(Ordering::Relaxed),
+            forgotten: self.0.table.read().forgotten_len(),
             peers: self.0.sync.peers(self.0.outside.now()),
             lost,
             rewinds,

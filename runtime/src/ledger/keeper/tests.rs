@@ -1,4 +1,5 @@
 mod disk;
+mod forgetting;
 mod orders;
 mod others;
 

@@ -108,7 +108,8 @@ fn s_68_a_ban_with_the_id_of_anothers_ban_takes_nothing_away_from_it() {
 
     let mut filled = Table::new(10);
     let filling = filled.fill(START, |take| {
-        [Arc::clone(&real), copied("user:eve", 1), copied("user:bob", 900)].map(Record::Ban).into_iter().for_each(take);
+        let bans = [Arc::clone(&real), copied("user:eve", 1), copied("user:bob", 900)];
+        bans.into_iter().map(|ban| Record::Ban(ban).into()).for_each(take);
         Ok::<(), ()>(())
     });
     assert_eq!(filling, Ok(0));
@@ -161,7 +162,7 @@ fn a_table_that_was_filled_at_once_is_the_same_as_one_that_was_filled_one_by_one
     ];
     let (mut filled, mut one_by_one) = (Table::new(3), Table::new(3));
     let left_out = filled.fill(START, |take| {
-        records.iter().cloned().for_each(take);
+        records.iter().map(Line::from).for_each(take);
         Ok::<(), ()>(())
     });
     assert_eq!(left_out, Ok(1));
@@ -185,8 +186,8 @@ fn f_11_a_ban_by_a_clock_that_nobody_knew_is_put_right_once_here_and_on_disk() {
     assert!(table.put_right(&right, START) && !table.put_right(&right, START));
     let mut filled = Table::new(10);
     let written = [unsure, right].map(Record::Ban);
-    let feed = |take: &mut dyn FnMut(Record)| {
-        written.into_iter().for_each(take);
+    let feed = |take: &mut dyn FnMut(Line)| {
+        written.into_iter().map(Line::from).for_each(take);
         Ok::<(), ()>(())
     };
     filled.fill(START, feed).expect("memory");
