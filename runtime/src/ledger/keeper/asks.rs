@@ -163,6 +163,7 @@ impl Bans {
             let feed = self.0.sync.feed.lock();
             (feed.lost, feed.rewinds, feed.is_behind())
         };
+        let forgotten = self.0.table.read().forgotten_len();
         Standing {
             bans: self.len(),
             bans_max: self.0.bans_max,
@@ -173,7 +174,7 @@ impl Bans {
             strange: self.0.strange.load(Ordering::Relaxed),
             forged: self.0.forged.load(Ordering::Relaxed),
             over_quota: self.0.over_quota.load(Ordering::Relaxed),
-            forgotten: self.0.table.read().forgotten_len(),
+            forgotten,
             peers: self.0.sync.peers(self.0.outside.now()),
             lost,
             rewinds,
