@@ -132,6 +132,11 @@ fn f_11_many_clocks_that_differ_cost_a_bounded_number_of_readings() {
     clean(&plotted("clocks", Plot::Clocks, 12, (1, 3), 90), 3);
 }
 
+#[test]
+fn s_75_what_a_forgotten_node_banned_is_open_everywhere_soon_after_and_stays_so() {
+    clean(&plotted("forgotten", Plot::Forget, 4, (1, 3), 75), 10);
+}
+
 /// A pool of hundreds of nodes that is attacked while everything fails. The full form, with
 /// `PORTCULLIS_SIMULATION_FULL=1`, takes minutes and gigabytes: twenty times the bans on as many nodes, and then a
 /// million of them on a few.

@@ -176,7 +176,7 @@ fn hear_of_gaps(ledger: &Ledger, header: &Header) {
 }
 
 /// Hears of a node, and puts right what was taken in by its clock before we knew it. True if what it wrote was
-/// misjudged.
+/// misjudged, or may have been, as the node was forgotten once.
 fn hear(ledger: &Ledger, header: &Header, now: Moment, fresh: bool) -> bool {
     let (new, misjudged) = {
         let mut clocks = ledger.sync.clocks.lock();

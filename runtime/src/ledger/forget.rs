@@ -161,11 +161,14 @@ pub(super) fn hear(ledger: &Ledger, word: Forgotten, now: Moment) -> bool {
     heard == Heard::PutRight
 }
 
-/// Hears again what is here by the clock of a node that is known now.
+/// Hears again what is here by the clock of a node that is known now. True if something is to be judged again: so is
+/// what that node made itself, where it was forgotten once.
 pub(super) fn put_right(ledger: &Ledger, node: &str, now: Moment) -> bool {
-    let unsure: Vec<Forgotten> =
-        ledger.table.read().forgotten().filter(|word| word.clock.as_deref() == Some(node)).cloned().collect();
-    let mut judge_again = false;
+    let (unsure, mut judge_again) = {
+        let table = ledger.table.read();
+        let unsure = table.forgotten().filter(|word| word.clock.as_deref() == Some(node)).cloned();
+        (unsure.collect::<Vec<Forgotten>>(), table.forgotten().any(|word| word.node == node))
+    };
     for word in unsure {
         judge_again |= hear(ledger, word, now);
     }

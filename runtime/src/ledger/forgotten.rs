@@ -31,7 +31,8 @@ pub struct Forgotten {
     pub by: String,
     /// The node that was told.
     pub from: String,
-    /// By whose clock, where it is not that of `from` in the store, or not yet ours here.
+    /// By whose clock, where it is not that of `from` in the store, or not yet ours here. Whoever passes the word on
+    /// does so by its own clock, which those who hear it there know.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clock: Option<Box<str>>,
 }
@@ -48,11 +49,14 @@ pub(super) fn signature(operator: &str) -> String {
 
 impl Forgotten {
     /// Whether it ends this ban. One that seems to come from the future is none of an honest clock, and ends too.
-    /// Where a clock is not known yet, moments are compared as they are, and again once it is.
+    /// While the ban's clock is not known, it ends unless it was made later by whatever clock: once it is known, what
+    /// was made is read again.
     pub fn voids(&self, ban: &Ban, now: Moment) -> bool {
+        let unsure = ban.clock.is_some() && ban.clock != self.clock;
+        let until = if unsure { self.at.plus(CLOCKS_DIFFER) } else { self.at };
         self.node == ban.node
             && self.site == ban.site
-            && (ban.created <= self.at || ban.created > now.plus(CLOCKS_DIFFER))
+            && (ban.created <= until || ban.created > now.plus(CLOCKS_DIFFER))
     }
 
     /// Whether it is one that somebody may have said.
@@ -155,6 +159,11 @@ mod tests {
         let word = forgotten("a", at(10));
         let voids = |created| word.voids(&ban("192.0.2.7", created, Some(60)), at(20));
         assert!(voids(NOW) && voids(at(10)) && !voids(at(11)) && !voids(at(20)));
+        let unsure = |created| {
+            let ban = Ban { clock: Some("a".into()), ..Ban::clone(&ban("192.0.2.7", created, Some(60))) };
+            word.voids(&ban, at(20))
+        };
+        assert!(unsure(at(11)) && unsure(at(10).plus(CLOCKS_DIFFER)) && !unsure(at(15).plus(CLOCKS_DIFFER)));
         assert!(voids(at(21).plus(CLOCKS_DIFFER)) && !voids(at(20).plus(CLOCKS_DIFFER)));
         let of = |node: &str, site: &str| {
             let ban = Ban::clone(&ban("192.0.2.7", NOW, None));

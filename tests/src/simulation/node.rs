@@ -89,6 +89,11 @@ impl Keys {
     }
 }
 
+/// What a node is called.
+pub fn name(number: usize) -> String {
+    format!("n{number}")
+}
+
 /// What a node is made of.
 #[derive(Clone, Debug)]
 pub struct Plan {
@@ -140,7 +145,7 @@ impl Node {
         mut chance: Chance,
     ) -> Node {
         let mut settings = plan.settings.clone();
-        settings.server.node = format!("n{number}");
+        settings.server.node = name(number);
         if let Some(planted) = plan.planted {
             planted.bend(&mut settings);
         }

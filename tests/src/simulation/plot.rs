@@ -28,6 +28,9 @@ pub enum Plot {
     ThrownOut,
     /// No clock is like another, and one node starts late.
     Clocks,
+    /// A node is forgotten while another one is away and no clock is like another; then memcached is emptied, the other
+    /// one comes back with its disk, and the forgotten one bans anew.
+    Forget,
     /// Nothing happens; settings are the defaults.
     Steady,
     /// So many bans in force, then an attack that brings so many a second for so many seconds, in the middle of which
@@ -53,6 +56,7 @@ impl Plot {
             Plot::Pause => pause(story, length),
             Plot::ThrownOut => thrown_out(story, length),
             Plot::Clocks => clocks(story, length),
+            Plot::Forget => forget(story),
             Plot::Steady => story.defaults = true,
             Plot::Attack { before, rate, seconds } => attack(story, before, rate, seconds),
         }
@@ -211,4 +215,31 @@ fn clocks(story: &mut Story, length: u64) {
     }
     story.events.push((length / 3, Event::Crash { node: nodes - 1, power: false }));
     story.events.push((length / 2, Event::Start { node: nodes - 1 }));
+}
+
+fn forget(story: &mut Story) {
+    let (other, away) = (1, story.nodes - 1);
+    story.skews = (0..story.nodes).map(|node| (node as i64 - 1) * 60_000).collect();
+    // The last ones a moment before: whoever is told may not have heard of them.
+    for number in 0..40 {
+        let at = if number < 35 { 2 * SECOND + number as u64 * SECOND / 10 } else { 25 * SECOND - 200_000 };
+        let node = if number % 2 == 0 || number >= 35 { other } else { (number / 2) % story.nodes };
+        story.events.push((at, ban(node, number)));
+    }
+    story.events.push((20 * SECOND, Event::Crash { node: away, power: false }));
+    story.events.push((25 * SECOND, Event::Forget { node: 0, other }));
+    for server in 0..story.servers {
+        story.events.push((28 * SECOND, Event::Turn { server, way: Way::Down }));
+        story.events.push((29 * SECOND, Event::Turn { server, way: Way::Well }));
+    }
+    story.events.push((33 * SECOND, Event::Start { node: away }));
+    for number in 0..40 {
+        let host = FIRST_HOST + number;
+        story.events.push((60 * SECOND + number as u64 * 1000, Event::Connect { node: away, host }));
+    }
+    for number in 40..50 {
+        story.events.push((50 * SECOND + number as u64 * SECOND / 10, ban(other, number)));
+    }
+    story.events.push((62 * SECOND, Event::Crash { node: 0, power: true }));
+    story.events.push((64 * SECOND, Event::Start { node: 0 }));
 }

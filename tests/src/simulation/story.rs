@@ -64,6 +64,13 @@ pub enum Event {
         /// The number of the host.
         host: usize,
     },
+    /// An operator says at a node to forget what another one banned.
+    Forget {
+        /// The node.
+        node: usize,
+        /// The other one.
+        other: usize,
+    },
     /// A host connects to a node.
     Connect {
         /// The node.

@@ -194,6 +194,7 @@ impl World {
         match event {
             Event::Ban { node, host, span, twin } => self.ban(*node, *host, *span, *twin, Some(judge)),
             Event::Lift { node, host } => self.lift(*node, *host),
+            Event::Forget { node, other } => self.forget(*node, *other),
             Event::Connect { node, host } => self.connect(*node, *host, judge),
             Event::Cut { node, server, cut } => self.network.cut(*node, *server, *cut),
             Event::Lose { node, server, lossy } => self.network.lose(*node, *server, *lossy),
@@ -325,6 +326,25 @@ impl World {
                 let Some(id) = deed.id else { continue };
                 deed.lift = if ids.contains(&id) { Lifted::Done(number, now) } else { Lifted::No };
             }
+        });
+    }
+
+    fn forget(&mut self, number: usize, other: usize) {
+        let Some(node) = &self.nodes[number] else { return };
+        let mut made = Vec::new();
+        for (index, deed) in self.truth.deeds().iter_mut().enumerate() {
+            if deed.maker == other && deed.lift == Lifted::No {
+                deed.lift = Lifted::Begun;
+                made.extend(deed.acked.map(|_| index));
+            }
+        }
+        let (truth, timeline, writer) = (self.truth.clone(), self.timeline.clone(), node.writer.clone());
+        let (moment, name) = (Moment::from_millis(own_now(node)), super::node::name(other));
+        self.timeline.spawn(number, async move {
+            writer.forget_node(&name, None, "root", moment).await;
+            let now = timeline.micros();
+            let mut deeds = truth.deeds();
+            made.into_iter().for_each(|index| deeds[index].lift = Lifted::Done(number, now));
         });
     }
 
