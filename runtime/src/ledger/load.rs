@@ -97,7 +97,7 @@ mod tests {
         let now = Moment::from_millis(1_000_000);
         let mut bytes = Vec::new();
         for number in 0..10_000u32 {
-            bytes.extend(journal::line(&Record::Ban(ban(&format!("user:name-{number}"), now, None))));
+            bytes.extend(journal::line(Record::Ban(ban(&format!("user:name-{number}"), now, None))));
             if number % 1000 == 0 {
                 bytes.extend_from_slice(b"damaged\n");
             }
