@@ -201,7 +201,7 @@ fn look_up(criterion: &mut Criterion) {
     let mut table = Table::new(2_000_000);
     let start = Instant::now();
     let filled = table.fill(now, |take| {
-        (0..HOSTS).for_each(|number| take(ban(number, mixed(number), now)));
+        (0..HOSTS).for_each(|number| take(ban(number, mixed(number), now).into()));
         Ok::<(), ()>(())
     });
     assert_eq!(filled, Ok(0));
