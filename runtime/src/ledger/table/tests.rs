@@ -2,6 +2,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::ledger::fixtures::ban;
+use crate::ledger::journal::Line;
 
 const START: Moment = Moment::from_millis(1_000_000);
 
