@@ -22,9 +22,9 @@ use crate::admin::desk::{About, Desk};
 use crate::admin::{self, Socket, TransferLog};
 use crate::auth::{AttemptTags, Login, Pseudonyms, Users};
 use crate::config::settings::{Settings, StoreEngine};
-use crate::config::{Loaded, Mistake};
+use crate::config::{Loaded, Mistake, Timeouts};
 use crate::gate::Gate;
-use crate::ledger;
+use crate::ledger::{self, BanWriter};
 use crate::moment::Moment;
 use crate::net::systemd::{self, Notifier};
 use crate::net::{Hosts, Listener, Networks, StopSignals, Stopper};
@@ -34,6 +34,7 @@ use crate::session::{self, Handles, House};
 use crate::store;
 use crate::tls::{Acceptor, Asked, Identity, SelfSigned, Sessions, watch_expiries};
 use crate::vfs::Files;
+use crate::waits::{self, Wait};
 use reload::{Reload, mistake};
 
 /// Why a server does not start.
@@ -55,6 +56,8 @@ pub struct Server {
     serving: JoinHandle<()>,
     admin: JoinHandle<()>,
     transfers: TransferLog,
+    ledger: BanWriter,
+    timeouts: Timeouts,
 }
 
 impl Server {
@@ -146,6 +149,7 @@ impl Server {
         let signals = StopSignals::catch().map_err(|error| machine(&error))?;
         let (reloads, orders) = mpsc::channel(settings.admin.connections);
         let health = store.health();
+        let (ledger, timeouts) = (ban_writer.clone(), settings.timeouts.clone());
         let desk = Arc::new(Desk {
             bans: ban_writer,
             networks,
@@ -193,7 +197,7 @@ impl Server {
             warn!(%warning, "store.unsealed");
         }
         let serving = tokio::spawn(session::serve(house, listeners, stopper.stop()));
-        Ok(Server { ready, policies, stopper, signals, notifier, serving, admin, transfers })
+        Ok(Server { ready, policies, stopper, signals, notifier, serving, admin, transfers, ledger, timeouts })
     }
 
     /// What scripts and people need to know.
@@ -208,7 +212,7 @@ impl Server {
 
     /// Serves until SIGTERM or SIGINT, then lets sessions finish; a second signal ends them at once.
     pub async fn run(self) {
-        let Server { stopper, signals, notifier, serving, admin, transfers, .. } = self;
+        let Server { stopper, signals, notifier, serving, admin, transfers, ledger, timeouts, .. } = self;
         let stop = stopper.stop();
         tokio::spawn(async move { stopper.follow(signals).await });
         notifier.ready();
@@ -220,12 +224,14 @@ impl Server {
         finish(serving, admin).await;
         // Sessions are over; what they told last is written before the process ends.
         let _ = tokio::task::spawn_blocking(move || transfers.flush()).await;
+        let _ = waits::within(&timeouts, Wait::DiskFlush, ledger.settle()).await;
     }
 
     /// Stops as a signal would.
     pub async fn stop(self) {
         self.stopper.advance();
         finish(self.serving, self.admin).await;
+        let _ = waits::within(&self.timeouts, Wait::DiskFlush, self.ledger.settle()).await;
     }
 }
 

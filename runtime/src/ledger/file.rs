@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 use tokio::sync::{mpsc, oneshot};
 
 use super::disk::{Disk, Folder};
@@ -15,11 +15,14 @@ use super::journal::{self, Line, Reading};
 use super::load;
 use super::outside::Outside;
 use super::table::Table;
-use super::writer::{Job, NAME, State, Unsaved, Writer};
+use super::writer::{Job, Lines, NAME, State, Unsaved, Writer};
 use crate::config::settings::Fsync;
 use crate::moment::Moment;
 
 const LOCK_NAME: &str = "bans.lock";
+
+/// Bytes that may wait for a line that somebody waits for: hundreds of bans.
+const UNHURRIED_BYTES_MAX: usize = 256 * 1024;
 
 /// Bytes of records of a later version that are kept for it: thousands of bans.
 const LATER_BYTES_MAX: usize = 16 * 1024 * 1024;
@@ -58,6 +61,8 @@ pub enum LedgerError {
 pub struct Journal {
     jobs: mpsc::Sender<Job>,
     state: Arc<State>,
+    /// What goes to the disk with the next line that somebody waits for, or with the next round.
+    unhurried: Mutex<Lines>,
 }
 
 impl Journal {
@@ -116,7 +121,7 @@ impl Journal {
         };
         let thread = std::thread::Builder::new().name("ban-journal".into()).spawn(work);
         thread.map_err(failed("start the writer of", &path))?;
-        Ok(Journal { jobs, state: shared })
+        Ok(Journal { jobs, state: shared, unhurried: Mutex::default() })
     }
 
     /// The same over any disk on which `written` stands, and the writer as work to be done. What is damaged or
@@ -148,24 +153,54 @@ impl Journal {
             writer.rewrite(now)?;
         }
         let (jobs, waiting) = mpsc::channel(queue);
-        Ok((Journal { jobs, state: shared }, writer.serve(waiting, queue, outside)))
+        Ok((Journal { jobs, state: shared, unhurried: Mutex::default() }, writer.serve(waiting, queue, outside)))
     }
 
     /// Hands a record to the writer at once, whether or not anybody awaits the answer.
     pub fn append(&self, record: impl Into<Line>) -> Saving {
         let (done, answer) = oneshot::channel();
-        match self.jobs.try_send(Job::Append(journal::line(record), Some(done))) {
-            Ok(()) => Saving(Some(answer)),
-            Err(_) => {
-                self.state.behind.store(true, Ordering::Relaxed);
-                Saving(None)
-            }
+        let mut lines = self.unhurried.lock();
+        lines.push(&journal::line(record));
+        let handed = self.hand_over(&mut lines, Some(done));
+        Saving(handed.then_some(answer))
+    }
+
+    /// Hands a record to the writer with the next one, or with the next round: what others know as well is not
+    /// worth a wake-up and an fsync of its own.
+    pub fn append_soon(&self, record: impl Into<Line>) {
+        let mut lines = self.unhurried.lock();
+        lines.push(&journal::line(record));
+        if lines.bytes() >= UNHURRIED_BYTES_MAX {
+            self.hand_over(&mut lines, None);
         }
     }
 
     /// Asks for a new file, without what no longer counts. A full queue is no loss: it is but larger for a while.
     pub fn rewrite(&self) {
         drop(self.jobs.try_send(Job::Rewrite));
+    }
+
+    /// Hands over what had time.
+    pub fn flush(&self) {
+        let mut lines = self.unhurried.lock();
+        if lines.bytes() > 0 {
+            self.hand_over(&mut lines, None);
+        }
+    }
+
+    /// Hands over everything, and awaits what comes of it.
+    pub fn settle(&self) -> Saving {
+        let (done, answer) = oneshot::channel();
+        let handed = self.hand_over(&mut self.unhurried.lock(), Some(done));
+        Saving(handed.then_some(answer))
+    }
+
+    fn hand_over(&self, lines: &mut Lines, done: Option<oneshot::Sender<Result<(), Unsaved>>>) -> bool {
+        let taken = self.jobs.try_send(Job::Append(std::mem::take(lines), done)).is_ok();
+        if !taken {
+            self.state.behind.store(true, Ordering::Relaxed);
+        }
+        taken
     }
 
     /// Whether something in force is not on disk.
@@ -187,6 +222,12 @@ impl Journal {
             // A full queue is no loss: the next round asks again.
             drop(self.jobs.try_send(Job::Rewrite));
         }
+    }
+}
+
+impl Drop for Journal {
+    fn drop(&mut self) {
+        self.flush();
     }
 }
 

@@ -102,7 +102,7 @@ impl Ledger {
         let mut table = self.table.write();
         let done = table.put_right(&ban, now);
         if done {
-            self.journal.append(Record::Ban(ban)).in_background();
+            self.journal.append_soon(Record::Ban(ban));
         }
         done
     }
@@ -129,7 +129,7 @@ impl Ledger {
             Inserted::Added | Inserted::Replaced(_) => {}
             Inserted::Kept(known) => return Learnt::InForce(known),
             Inserted::Second(known) => {
-                self.journal.append(Record::Ban(ban)).in_background();
+                self.journal.append_soon(Record::Ban(ban));
                 return Learnt::InForce(known);
             }
             Inserted::Lifted(lift) => return Learnt::Lifted(lift),
@@ -144,7 +144,7 @@ impl Ledger {
             }
             Inserted::Ended | Inserted::Forgotten => return Learnt::Useless,
         }
-        self.journal.append(Record::Ban(Arc::clone(&ban))).in_background();
+        self.journal.append_soon(Record::Ban(Arc::clone(&ban)));
         drop(table);
         self.learnt.fetch_add(1, Ordering::Relaxed);
         tracing::info!(
@@ -182,6 +182,7 @@ impl Ledger {
             table.sweep(now, self.batch);
             table.len() + table.lifts().len() + table.forgotten_len()
         };
+        self.journal.flush();
         self.journal.tidy(held, self.batch);
     }
 

@@ -38,8 +38,8 @@ pub(super) struct State {
 
 /// Something for the writer to do.
 pub(super) enum Job {
-    /// Write a line behind the others, and say so when it is on disk.
-    Append(Vec<u8>, Option<oneshot::Sender<Result<(), Unsaved>>>),
+    /// Write lines behind the others, and say so when they are on disk.
+    Append(Lines, Option<oneshot::Sender<Result<(), Unsaved>>>),
     /// Write a new file.
     Rewrite,
 }
@@ -75,13 +75,13 @@ impl<D: Disk> Writer<D> {
         let mut next = Some(first);
         while let Some(job) = next {
             match job {
-                Job::Append(line, answer) => {
-                    batch.push(&line);
+                Job::Append(lines, answer) => {
+                    batch.lines.join(&lines);
                     answers.extend(answer);
                 }
                 Job::Rewrite => batch.rewrite = true,
             }
-            next = if batch.count < batch_max { jobs.try_recv().ok() } else { None };
+            next = if batch.lines.count < batch_max { jobs.try_recv().ok() } else { None };
         }
         let answer = self.write(&batch, now);
         for waiting in answers {
@@ -106,14 +106,14 @@ impl<D: Disk> Writer<D> {
     }
 
     fn append(&mut self, batch: &Batch) -> io::Result<()> {
-        if batch.count == 0 {
+        if batch.lines.count == 0 {
             return Ok(());
         }
-        self.file.write_all(&batch.lines)?;
+        self.file.write_all(&batch.lines.bytes)?;
         if self.fsync == Fsync::Always {
             self.disk.sync(&self.file)?;
         }
-        self.state.lines.fetch_add(batch.count, Ordering::Relaxed);
+        self.state.lines.fetch_add(batch.lines.count, Ordering::Relaxed);
         Ok(())
     }
 
@@ -137,18 +137,34 @@ impl<D: Disk> Writer<D> {
     }
 }
 
-/// Lines that are written together.
+/// What is written together.
 #[derive(Debug, Default)]
 pub(super) struct Batch {
-    lines: Vec<u8>,
-    count: usize,
+    pub(super) lines: Lines,
     pub(super) rewrite: bool,
 }
 
-impl Batch {
+/// Lines of the file, in order.
+#[derive(Debug, Default)]
+pub(super) struct Lines {
+    bytes: Vec<u8>,
+    count: usize,
+}
+
+impl Lines {
+    /// One more.
     pub(super) fn push(&mut self, line: &[u8]) {
-        self.lines.extend_from_slice(line);
+        self.bytes.extend_from_slice(line);
         self.count += 1;
+    }
+
+    fn join(&mut self, behind: &Lines) {
+        self.bytes.extend_from_slice(&behind.bytes);
+        self.count += behind.count;
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes.len()
     }
 }
 

@@ -173,6 +173,12 @@ impl BanWriter {
         ForgottenNode { node: word.node, site: word.site, at: word.at, ended, told }
     }
 
+    /// Ends when all that is in force has been written, or the disk would not take it: for whoever stops.
+    pub async fn settle(&self) {
+        // Told by the writer.
+        let _ = self.0.journal.settle().saved().await;
+    }
+
     /// The asking side.
     pub fn bans(&self) -> Bans {
         Bans(Arc::clone(&self.0))

@@ -183,14 +183,14 @@ impl Life {
             let mut batch = Batch::default();
             let banned = ban(&format!("host:192.0.2.{number}"), now, Some(3600));
             self.writer.table.write().insert(Arc::clone(&banned), now);
-            batch.push(&journal::line(Record::Ban(Arc::clone(&banned))));
+            batch.lines.push(&journal::line(Record::Ban(Arc::clone(&banned))));
             self.bans.push(Arc::clone(&banned));
             let mut lifted = None;
             if number % 3 == 2 {
                 let victim = Arc::clone(&self.bans[self.bans.len() / 2]);
                 let lift = Arc::new(Lift::of(&victim, now, "root", "a"));
                 self.writer.table.write().lift(Arc::clone(&lift), now);
-                batch.push(&journal::line(Record::Lift(lift)));
+                batch.lines.push(&journal::line(Record::Lift(lift)));
                 lifted = Some(victim.id);
             }
             let written = self.writer.write(&batch, now);
@@ -272,7 +272,7 @@ fn f_14_while_the_disk_is_full_nothing_is_acknowledged_and_all_is_written_later(
     let banned = ban("host:192.0.2.1", now, Some(3600));
     life.writer.table.write().insert(Arc::clone(&banned), now);
     let mut batch = Batch::default();
-    batch.push(&journal::line(Record::Ban(Arc::clone(&banned))));
+    batch.lines.push(&journal::line(Record::Ban(Arc::clone(&banned))));
     assert_eq!(life.writer.write(&batch, now), Err(Unsaved));
     life.banned.insert(banned.id);
     assert_eq!(life.writer.write(&Batch { rewrite: true, ..Batch::default() }, now), Ok(()));
