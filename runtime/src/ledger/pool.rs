@@ -80,7 +80,7 @@ pub(super) async fn ask(ledger: &Ledger, asked: Whom<'_>, now: Moment) -> Option
         None => (look_up(ledger, &subjects).await, Vec::new()),
         Some(_) => {
             let foreign = within(&*ledger.outside, ledger.store_deadline, foreign::look_up(ledger, &subjects));
-            let (records, foreign) = tokio::join!(look_up(ledger, &subjects), foreign);
+            let (records, foreign) = tokio::join!(look_up(ledger, &subjects), Box::pin(foreign));
             (records, foreign.unwrap_or_default())
         }
     };
@@ -110,7 +110,7 @@ pub(super) async fn ask(ledger: &Ledger, asked: Whom<'_>, now: Moment) -> Option
         return found;
     }
     let left = ledger.store_deadline.saturating_sub(begun.until(ledger.outside.now()));
-    let taken = within(&*ledger.outside, left, foreign::take(ledger, foreign, now)).await;
+    let taken = Box::pin(within(&*ledger.outside, left, foreign::take(ledger, foreign, now))).await;
     longer(found, taken.ok().flatten())
 }
 

@@ -127,11 +127,10 @@ impl KeyPolicy {
             return derived;
         }
         // A host function is on a guest's thread already: another hop would wait for a second one.
-        if Engine::is_guest_thread() {
-            return keying.ask(&self.engine, purpose).await;
-        }
-        if matches!(keying.settings.source, Source::Builtin(_)) {
-            return self.engine.run_here(keying.ask(&self.engine, purpose)).await;
+        let here = Engine::is_guest_thread() || matches!(keying.settings.source, Source::Builtin(_));
+        if here {
+            // Boxed: what is remembered needs no room for the question.
+            return self.engine.run_here(Box::pin(keying.ask(&self.engine, purpose))).await;
         }
         self.ask(keying, purpose).await
     }

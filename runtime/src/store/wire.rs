@@ -24,6 +24,8 @@ use crate::auth::Secret;
 
 /// The longest line of the protocol is that of a value with a key of 250 bytes.
 const LINE_BYTES_MAX: usize = 512;
+/// What is read of an answer at once.
+const READ_BYTES: usize = 8 * 1024;
 
 /// Words of a last line that is no error: `VERSION 1.6.18` has the most.
 const LAST_LINE_WORDS: usize = 3;
@@ -138,11 +140,12 @@ impl Connection {
         }
         self.0.write_all(b"mn\r\n").await?;
         self.0.flush().await?;
-        let (mut answer, mut bytes) = (Vec::new(), [0; 8 * 1024]);
+        // No array: a future that holds one is copied with it, whether or not it ever gets here.
+        let mut answer = Vec::new();
         while !self.0.watch.is_complete() {
-            match self.0.read(&mut bytes).await? {
-                0 => return Err(io::ErrorKind::UnexpectedEof.into()),
-                count => answer.extend_from_slice(&bytes[..count]),
+            answer.reserve(READ_BYTES);
+            if self.0.read_buf(&mut answer).await? == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
             }
         }
         if self.answer() != "MN" {
