@@ -17,8 +17,8 @@ impl Scale {
     pub const fn whole() -> Scale {
         Scale {
             connects: 3000,
-            refused: 4000,
-            refused_by_proftpd: 400,
+            refused: 12_000,
+            refused_by_proftpd: 1000,
             bans: 30,
             lookups: 20_000,
             outage: Duration::from_secs(6),
