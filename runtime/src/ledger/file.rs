@@ -6,6 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::{mpsc, oneshot};
@@ -23,6 +24,9 @@ const LOCK_NAME: &str = "bans.lock";
 
 /// Bytes that may wait for a line that somebody waits for: hundreds of bans.
 const UNHURRIED_BYTES_MAX: usize = 256 * 1024;
+
+/// Those that nobody waits for wake the writer so often at most.
+const UNHURRIED_PAUSE: Duration = Duration::from_millis(5);
 
 /// Bytes of records of a later version that are kept for it: thousands of bans.
 const LATER_BYTES_MAX: usize = 16 * 1024 * 1024;
@@ -61,8 +65,15 @@ pub enum LedgerError {
 pub struct Journal {
     jobs: mpsc::Sender<Job>,
     state: Arc<State>,
-    /// What goes to the disk with the next line that somebody waits for, or with the next round.
-    unhurried: Mutex<Lines>,
+    unhurried: Mutex<Unhurried>,
+}
+
+/// What goes to the disk with the next line that somebody waits for, or with the next round.
+#[derive(Debug, Default)]
+struct Unhurried {
+    lines: Lines,
+    /// When some were last handed over for their own sake.
+    handed: Option<Moment>,
 }
 
 impl Journal {
@@ -159,19 +170,21 @@ impl Journal {
     /// Hands a record to the writer at once, whether or not anybody awaits the answer.
     pub fn append(&self, record: impl Into<Line>) -> Saving {
         let (done, answer) = oneshot::channel();
-        let mut lines = self.unhurried.lock();
-        lines.push(&journal::line(record));
-        let handed = self.hand_over(&mut lines, Some(done));
+        let mut unhurried = self.unhurried.lock();
+        unhurried.lines.push(&journal::line(record));
+        let handed = self.hand_over(&mut unhurried.lines, Some(done));
         Saving(handed.then_some(answer))
     }
 
-    /// Hands a record to the writer with the next one, or with the next round: what others know as well is not
-    /// worth a wake-up and an fsync of its own.
-    pub fn append_soon(&self, record: impl Into<Line>) {
-        let mut lines = self.unhurried.lock();
-        lines.push(&journal::line(record));
-        if lines.bytes() >= UNHURRIED_BYTES_MAX {
-            self.hand_over(&mut lines, None);
+    /// The same for what others know as well: one at once, but of a flood of them those that come within
+    /// [`UNHURRIED_PAUSE`] wait for the next record or the next round, so that not each wakes the writer.
+    pub fn append_soon(&self, record: impl Into<Line>, now: Moment) {
+        let mut unhurried = self.unhurried.lock();
+        unhurried.lines.push(&journal::line(record));
+        let paused = unhurried.handed.is_none_or(|before| before.until(now) >= UNHURRIED_PAUSE || now < before);
+        if paused || unhurried.lines.bytes() >= UNHURRIED_BYTES_MAX {
+            unhurried.handed = Some(now);
+            self.hand_over(&mut unhurried.lines, None);
         }
     }
 
@@ -182,16 +195,16 @@ impl Journal {
 
     /// Hands over what had time.
     pub fn flush(&self) {
-        let mut lines = self.unhurried.lock();
-        if lines.bytes() > 0 {
-            self.hand_over(&mut lines, None);
+        let mut unhurried = self.unhurried.lock();
+        if unhurried.lines.bytes() > 0 {
+            self.hand_over(&mut unhurried.lines, None);
         }
     }
 
     /// Hands over everything, and awaits what comes of it.
     pub fn settle(&self) -> Saving {
         let (done, answer) = oneshot::channel();
-        let handed = self.hand_over(&mut self.unhurried.lock(), Some(done));
+        let handed = self.hand_over(&mut self.unhurried.lock().lines, Some(done));
         Saving(handed.then_some(answer))
     }
 

@@ -133,6 +133,7 @@ pub(super) async fn round(ledger: &Ledger, now: Moment) -> bool {
         *sync.greeted.lock() = None;
     }
     forget::round(ledger, now).await;
+    ledger.journal.flush();
     ask_for_gaps(ledger, now).await;
     let feed = sync.feed.lock();
     if watched > sync.streams.live().end && feed.is_read(sync.streams.archives()) {

@@ -102,7 +102,7 @@ impl Ledger {
         let mut table = self.table.write();
         let done = table.put_right(&ban, now);
         if done {
-            self.journal.append_soon(Record::Ban(ban));
+            self.journal.append_soon(Record::Ban(ban), now);
         }
         done
     }
@@ -129,7 +129,7 @@ impl Ledger {
             Inserted::Added | Inserted::Replaced(_) => {}
             Inserted::Kept(known) => return Learnt::InForce(known),
             Inserted::Second(known) => {
-                self.journal.append_soon(Record::Ban(ban));
+                self.journal.append_soon(Record::Ban(ban), now);
                 return Learnt::InForce(known);
             }
             Inserted::Lifted(lift) => return Learnt::Lifted(lift),
@@ -144,7 +144,7 @@ impl Ledger {
             }
             Inserted::Ended | Inserted::Forgotten => return Learnt::Useless,
         }
-        self.journal.append_soon(Record::Ban(Arc::clone(&ban)));
+        self.journal.append_soon(Record::Ban(Arc::clone(&ban)), now);
         drop(table);
         self.learnt.fetch_add(1, Ordering::Relaxed);
         tracing::info!(
