@@ -374,16 +374,20 @@ async fn who_is_turned_away_at_the_door_is_told_by_the_limits_name() {
         assert!(told["peer"].as_str().is_some_and(|peer| peer.starts_with(CLIENT)), "{told}");
         drop(held);
     }
-    let server = recording(&[], |config| {
-        config.set("limits.rate-per-address", "2 in 1h");
-    })
-    .await;
-    for _ in 0..2 {
-        drop(server.welcome(CLIENT).await);
+    for name in ["rate-per-address", "rate-per-network", "rate"] {
+        let server = recording(&[], |config| {
+            config.set(&format!("limits.{name}"), "2 in 1h");
+        })
+        .await;
+        for _ in 0..2 {
+            drop(server.welcome(CLIENT).await);
+        }
+        assert!(!matches!(server.knock(CLIENT).await, Door::Open(_)), "{name}");
+        let told = seen(&server, "limit-reached", name).await;
+        assert_eq!((&told["detail"], &told["session"][0]), (&json!(name), &json!(0)), "{told}");
+        let far = if name == "rate-per-network" { "127.9.0.1" } else { OTHER };
+        assert_eq!(matches!(server.knock(far).await, Door::Open(_)), name != "rate", "{name} is about {far} too");
     }
-    assert!(!matches!(server.knock(CLIENT).await, Door::Open(_)));
-    assert_eq!(seen(&server, "limit-reached", "rate-per-address").await["session"][0], 0);
-    server.enter(OTHER).await.command("NOOP").await.expect(200);
 }
 
 #[tokio::test]
