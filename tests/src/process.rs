@@ -77,9 +77,10 @@ impl Process {
         self.status_number("VmHWM:")
     }
 
-    /// Its share of memory in KiB: what is its own, and its part of what it shares.
-    pub fn proportional_kib(&self) -> u64 {
-        self.number("smaps_rollup", "Pss:")
+    /// Memory that it alone has written, in KiB. Of its code, which it shares, as much would count as others who run
+    /// the same file leave to it.
+    pub fn own_kib(&self) -> u64 {
+        self.number("smaps_rollup", "Anonymous:")
     }
 
     /// Sockets that it holds open.

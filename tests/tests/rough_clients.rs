@@ -315,16 +315,16 @@ async fn five_thousand_idle_sessions_take_less_than_16_kib_each_and_leave_nothin
     server.start().await;
     // What the first clients find must be made once.
     drop(crowd(&server, 50).await);
-    let before = server.process().proportional_kib();
+    let before = server.process().own_kib();
     let mut figures = Vec::new();
     for _ in 0..2 {
         let mut sessions = crowd(&server, SESSIONS).await;
-        let with = server.process().proportional_kib();
+        let with = server.process().own_kib();
         sessions[SESSIONS / 2].command("NOOP").await.expect(200);
         drop(sessions);
         let (process, few) = (server.process(), 100);
         deadline::until(SOON, "the sockets to be closed", || (process.sockets() < few).then_some(())).await;
-        figures.push((with, server.process().proportional_kib()));
+        figures.push((with, server.process().own_kib()));
     }
     let each = |with: u64| with.saturating_sub(before) as f64 / SESSIONS as f64;
     println!("{before} KiB before; with {SESSIONS} sessions and after, twice: {figures:?} KiB");
