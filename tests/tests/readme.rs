@@ -142,6 +142,18 @@ async fn every_shell_block_of_the_readme_runs_from_top_to_bottom() {
     }
 }
 
+/// The blocks above are run with a stand-in for cargo: what the true one starts is asked of it here.
+#[tokio::test]
+async fn of_all_programs_of_the_workspace_cargo_run_starts_the_server() {
+    let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
+    let manifest = repository().join("Cargo.toml");
+    let asked = Program::new(cargo).args(["metadata", "--no-deps", "--offline", "--format-version", "1"]);
+    let told = asked.args(["--manifest-path", &manifest.to_string_lossy()]).run().await.good().json();
+    let packages = told["packages"].as_array().expect("packages");
+    let started: Vec<_> = packages.iter().filter_map(|package| package["default_run"].as_str()).collect();
+    assert_eq!(started, ["portcullis"], "with none, or several, `cargo run` starts nothing");
+}
+
 #[test]
 fn the_readme_names_the_two_commands_as_they_are() {
     let text = readme();
